@@ -1,0 +1,1 @@
+"""Holdfast's applications, and beside them those that a team adds."""

@@ -1,0 +1,1 @@
+"""The controls: what judges the database, and what remembers the verdicts."""

@@ -1,0 +1,1 @@
+"""The voices of operation: health and metrics."""

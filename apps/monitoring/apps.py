@@ -1,0 +1,7 @@
+"""The application of operation."""
+
+from django.apps import AppConfig
+
+
+class MonitoringConfig(AppConfig):
+    name = "apps.monitoring"

@@ -1,0 +1,1 @@
+"""The schema: migrated under guard, and compared."""

@@ -1,0 +1,7 @@
+"""The application of the schema."""
+
+from django.apps import AppConfig
+
+
+class SchemaConfig(AppConfig):
+    name = "apps.schema"

@@ -1,0 +1,37 @@
+"""Django's migrate, as the owner role, with the other roles' privileges given afterwards."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.commands import migrate
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from apps.database.connection import acting_as
+from apps.database.roles import grant_tables, role_names
+
+
+class Command(migrate.Command):
+    help = "Updates the schema as the owner role, then grants app and auditor their privileges."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with acting_as("owner"):
+            super().handle(*args, **options)
+            if not (options["plan"] or options["check_unapplied"]):
+                self._grant(options["database"])
+
+    def _grant(self, alias: str) -> None:
+        """Give the privileges where the three roles exist apart."""
+        if alias != DEFAULT_DB_ALIAS or not {"owner", "auditor"} <= set(settings.DATABASE_ROLES):
+            return
+        app = settings.DATABASES[DEFAULT_DB_ALIAS]["USER"]
+        auditor = settings.DATABASE_ROLES["auditor"]["USER"]
+        connection = connections[DEFAULT_DB_ALIAS]
+        present = role_names(connection, [app, auditor])
+        missing = {app, auditor} - present
+        if missing:
+            self.stderr.write(
+                f"No privileges were given: {', '.join(sorted(missing))} is no role of this "
+                "server. Create the roles: manage.py provision_roles --commit"
+            )
+        elif app != connection.settings_dict["USER"]:
+            grant_tables(connection, app, auditor)

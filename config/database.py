@@ -1,0 +1,301 @@
+"""One role's variables become one DATABASES entry: validated, bounded, never printed."""
+
+import re
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dj_database_url
+from psycopg import IsolationLevel
+
+from config.env import BASE_DIR, ConfigurationError, Environment, prefix_of
+
+SCHEMES = ("postgres", "postgresql")
+QUERY_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
+# Weakest first, as libpq documents them.
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+MINIMUMS = ("verify-full", "verify-ca", "require")
+POOL_MODES = ("persistent", "native", "pgbouncer")
+PARTS = ("HOST", "PORT", "NAME", "USER", "PASSWORD", "PASSWORD_FILE")
+
+
+class DatabaseEntry(dict[str, Any]):
+    """A DATABASES entry whose text form never shows the password."""
+
+    def __repr__(self) -> str:
+        return repr(
+            {key: "********" if key == "PASSWORD" else value for key, value in self.items()}
+        )
+
+    __str__ = __repr__
+
+
+def database_entry(env: Environment, role: str) -> DatabaseEntry | None:
+    """The DATABASES entry of a role, or None when the environment does not name it.
+
+    Raises ConfigurationError, with the variable's and option's name and without the address.
+    """
+    prefix = prefix_of(role)
+    parts = [part for part in PARTS if env.is_set(f"{prefix}_{part}")]
+    url = env.text(f"{prefix}_URL")
+    if url and parts:
+        raise ConfigurationError(
+            f"{prefix}_URL and {prefix}_{parts[0]} are both set; expected the address or its parts."
+        )
+    if url:
+        entry = parse_address(url, f"{prefix}_URL")
+    elif parts:
+        entry = _from_parts(env, prefix)
+    else:
+        return None
+    _check_names(entry, f"{prefix}_URL" if url else f"{prefix}_*", env)
+    _enforce_tls(entry, f"{prefix}_URL" if url else f"{prefix}_SSLMODE", env)
+    _add_behaviour(entry, env, role)
+    return entry
+
+
+def parse_address(url: str, variable: str) -> DatabaseEntry:
+    """A PostgreSQL address as a DATABASES entry, its scheme and options on the allow-list."""
+    _check_text(url, variable)
+    split = urlsplit(url)
+    if split.scheme not in SCHEMES:
+        scheme = f"{split.scheme}://" if url.startswith(f"{split.scheme}://") else "none"
+        raise ConfigurationError(
+            f"{variable}: the scheme is {scheme}; expected postgres:// or postgresql://."
+        )
+    if split.fragment or "#" in url:
+        raise ConfigurationError(
+            f"{variable}: a '#' starts a part that would be ignored; write it as %23."
+        )
+    _check_options(split.query, variable)
+    try:
+        parsed = dj_database_url.parse(url)
+    except ValueError:
+        raise ConfigurationError(
+            f"{variable}: not a valid address; expected postgresql://USER:PASSWORD@HOST:PORT/NAME "
+            "with one host, and special characters percent-encoded (a '/' is %2F)."
+        ) from None
+    entry = DatabaseEntry(parsed)
+    entry["OPTIONS"] = {name: str(value) for name, value in parsed.get("OPTIONS", {}).items()}
+    host = split.netloc.rpartition("@")[2]
+    if host.lower().startswith("%2f"):
+        # hostname of urlsplit is lower-cased, which would change the path of a socket.
+        entry["HOST"] = unquote(re.sub(r":[0-9]+$", "", host))
+    return entry
+
+
+def _check_text(url: str, variable: str) -> None:
+    if re.search(r"[\x00-\x20\x7f]", url):
+        raise ConfigurationError(
+            f"{variable}: holds a space or a control character; percent-encode it."
+        )
+    if re.search(r"%(?![0-9A-Fa-f]{2})", url):
+        raise ConfigurationError(
+            f"{variable}: a '%' is not followed by two hexadecimal digits; a literal one is %25."
+        )
+    decoded = unquote(url)
+    if "\ufffd" in decoded or re.search(r"[\x00-\x1f\x7f]", decoded):
+        raise ConfigurationError(
+            f"{variable}: percent-encoding decodes to a control character or to no UTF-8 text."
+        )
+
+
+def _check_options(query: str, variable: str) -> None:
+    seen = set()
+    for pair in filter(None, query.split("&")):
+        name = unquote(pair.partition("=")[0])
+        value = unquote(pair.partition("=")[2])
+        if name not in QUERY_OPTIONS:
+            shown = name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]{0,40}", name) else "one"
+            raise ConfigurationError(
+                f"{variable}: the option {shown!r} is not allowed; "
+                f"expected only {', '.join(QUERY_OPTIONS)}."
+            )
+        if name in seen or not value:
+            problem = "stands twice" if name in seen else "has no value"
+            raise ConfigurationError(f"{variable}: the option {name!r} {problem}.")
+        seen.add(name)
+
+
+def _from_parts(env: Environment, prefix: str) -> DatabaseEntry:
+    port = f"{prefix}_PORT"
+    options = {}
+    if env.is_set(f"{prefix}_SSLMODE"):
+        options["sslmode"] = env.text(f"{prefix}_SSLMODE")
+    if env.is_set(f"{prefix}_SSLROOTCERT"):
+        options["sslrootcert"] = env.text(f"{prefix}_SSLROOTCERT")
+    return DatabaseEntry(
+        ENGINE="django.db.backends.postgresql",
+        HOST=env.text(f"{prefix}_HOST") or "",
+        PORT=env.integer(port, minimum=1, maximum=65535) if env.is_set(port) else "",
+        NAME=env.text(f"{prefix}_NAME") or "",
+        USER=env.text(f"{prefix}_USER") or "",
+        PASSWORD=_password(env, prefix),
+        OPTIONS=options,
+    )
+
+
+def _password(env: Environment, prefix: str) -> str:
+    path = env.text(f"{prefix}_PASSWORD_FILE")
+    if path is None:
+        return env.text(f"{prefix}_PASSWORD") or ""
+    if env.is_set(f"{prefix}_PASSWORD"):
+        raise ConfigurationError(
+            f"{prefix}_PASSWORD and {prefix}_PASSWORD_FILE are both set; expected one."
+        )
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigurationError(f"{prefix}_PASSWORD_FILE cannot be read: {reason}.") from None
+
+
+def is_socket(entry: dict[str, Any]) -> bool:
+    """Whether the entry reaches its server through a Unix socket, where TLS does not exist."""
+    return str(entry["HOST"]).startswith("/")
+
+
+def _check_names(entry: DatabaseEntry, variable: str, env: Environment) -> None:
+    host, name = str(entry["HOST"]), str(entry["NAME"])
+    production = env.text("ENVIRONMENT") == "production"
+    for value, what in ((host, "host"), (name, "database name"), (entry["USER"], "user")):
+        if production and not value:
+            raise ConfigurationError(f"{variable}: the {what} is missing; production needs it.")
+    if not is_socket(entry) and not re.fullmatch(r"[A-Za-z0-9_.:-]*", host):
+        raise ConfigurationError(
+            f"{variable}: the host is not one host name, IP address or socket folder."
+        )
+    # The tools of PostgreSQL take a name with '=' or '://' for a whole connection string.
+    if re.search(r"[=\x00-\x1f/\\]|^-", name) or len(name.encode()) > 63:
+        raise ConfigurationError(
+            f"{variable}: the database name may not hold '=', '/' or '\\', start with '-', "
+            "or be longer than 63 bytes."
+        )
+
+
+def _enforce_tls(entry: DatabaseEntry, variable: str, env: Environment) -> None:
+    options = entry["OPTIONS"]
+    mode = options.get("sslmode")
+    minimum = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
+    if mode is not None and mode not in SSLMODES:
+        raise ConfigurationError(
+            f"{variable}: sslmode is {mode!r}; expected {', '.join(SSLMODES)}."
+        )
+    if is_socket(entry):
+        return
+    if env.text("ENVIRONMENT") == "production":
+        # An address without a mode gets the minimum: stronger than libpq's "prefer", never weaker.
+        mode = options.setdefault("sslmode", minimum)
+        if SSLMODES.index(mode) < SSLMODES.index(minimum):
+            raise ConfigurationError(
+                f"{variable}: sslmode is {mode!r}; production expects at least {minimum!r}. "
+                "Use sslmode=verify-full, or set DATABASE_SSLMODE_MINIMUM=require "
+                "(or verify-ca) to accept less in so many words."
+            )
+    if mode in ("verify-ca", "verify-full"):
+        options["sslrootcert"] = str(_root_certificate(options.get("sslrootcert"), mode, variable))
+
+
+def _root_certificate(given: str | None, mode: str, variable: str) -> Path:
+    """The file of certificate authorities, checked to hold one.
+
+    `system` is resolved here: the tools of PostgreSQL 15 take the word for a file name, and the
+    trust folder compiled into the psycopg wheel does not exist.
+    """
+    if given in (None, "system"):
+        if mode == "verify-ca":
+            raise ConfigurationError(
+                f"{variable}: sslmode=verify-ca needs sslrootcert=FILE of a private authority; "
+                "with the system's authorities only verify-full proves anything."
+            )
+        path = _system_bundle(variable)
+    else:
+        path = BASE_DIR / str(given)
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or "it holds no certificate in PEM form"
+        if isinstance(error, ssl.SSLError):
+            reason = "it holds no certificate in PEM form"
+        raise ConfigurationError(f"{variable}: sslrootcert {str(path)!r}: {reason}.") from None
+    return path
+
+
+def _system_bundle(variable: str) -> Path:
+    candidates = (
+        "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
+        "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+        "/etc/ssl/cert.pem",  # macOS, BSD
+    )
+    for candidate in candidates:
+        if Path(candidate).is_file():
+            return Path(candidate)
+    raise ConfigurationError(
+        f"{variable}: the system's certificate authorities were not found; "
+        "install ca-certificates, or name a file with sslrootcert=FILE."
+    )
+
+
+def _add_behaviour(entry: DatabaseEntry, env: Environment, role: str) -> None:
+    """Pooling, time-outs, isolation and the name that the server shows for the session."""
+    options = entry["OPTIONS"]
+    mode = pool_mode(env)
+    options["application_name"] = f"holdfast-{role}"
+    options["connect_timeout"] = env.integer("DATABASE_CONNECT_TIMEOUT", minimum=1, maximum=60)
+    options["isolation_level"] = IsolationLevel.READ_COMMITTED
+    entry["ATOMIC_REQUESTS"] = False
+    entry["CONN_HEALTH_CHECKS"] = True
+    entry["CONN_MAX_AGE"] = 0
+    if role == "app" and mode == "persistent":
+        entry["CONN_MAX_AGE"] = env.integer("DATABASE_CONN_MAX_AGE", minimum=0, maximum=86400)
+    if role == "app" and mode == "native":
+        options["pool"] = _pool_options(env)
+    if role == "app" and mode == "pgbouncer":
+        # In transaction mode a later statement may meet another server connection.
+        entry["DISABLE_SERVER_SIDE_CURSORS"] = True
+        options["prepare_threshold"] = None
+    else:
+        # PgBouncer refuses start-up options: there the role carries its time-outs.
+        options["options"] = " ".join(f"-c {name}={value}" for name, value in timeouts(env, role))
+
+
+def timeouts(env: Environment, role: str) -> list[tuple[str, str]]:
+    """Server settings that bound what a role's statement may hold up, in milliseconds."""
+    statement = env.integer("DATABASE_STATEMENT_TIMEOUT", minimum=1, maximum=86400)
+    lock = env.integer("DATABASE_LOCK_TIMEOUT", minimum=1, maximum=3600)
+    idle = env.integer("DATABASE_IDLE_TIMEOUT", minimum=1, maximum=86400)
+    return [
+        # A migration or a backup may rightly take long; waiting for a lock may not.
+        ("statement_timeout", f"{statement * 1000 if role in ('app', 'auditor') else 0}"),
+        ("lock_timeout", f"{lock * 1000}"),
+        ("idle_in_transaction_session_timeout", f"{idle * 1000}"),
+    ]
+
+
+def pool_mode(env: Environment) -> str:
+    """The pooling mode; the two that exclude each other stop the start."""
+    mode = env.choice("DATABASE_POOL", POOL_MODES)
+    if mode == "native" and env.is_set("DATABASE_CONN_MAX_AGE"):
+        raise ConfigurationError(
+            "DATABASE_POOL is 'native' and DATABASE_CONN_MAX_AGE is set; the pool and persistent "
+            "connections exclude each other. Remove DATABASE_CONN_MAX_AGE."
+        )
+    return mode
+
+
+def _pool_options(env: Environment) -> dict[str, Any]:
+    """Options of psycopg's pool; `max_waiting` stays 0 because dead waiters would be counted."""
+    size = env.integer("DATABASE_POOL_SIZE", minimum=1, maximum=1000)
+    overflow = env.integer("DATABASE_POOL_MAX_OVERFLOW", minimum=0, maximum=1000)
+    return {
+        "min_size": 1,
+        "max_size": size + overflow,
+        "timeout": env.integer("DATABASE_POOL_TIMEOUT", minimum=1, maximum=30),
+        "max_waiting": 0,
+        "reconnect_timeout": 5,
+        "max_lifetime": 1800,
+        "max_idle": 300,
+        "num_workers": 2,
+        "name": "default",
+    }

@@ -1,0 +1,191 @@
+"""Every setting once, top to bottom, driven by the environment."""
+
+from config.database import database_entry
+from config.env import BASE_DIR, ROLES, ConfigurationError, load_environment
+
+env = load_environment()
+
+# What kind of process this is. A missing ENVIRONMENT means production: forgetting closes doors.
+ENVIRONMENT = env.choice("ENVIRONMENT", ("production", "development", "test"))
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.boolean("DEBUG")
+if DEBUG and PRODUCTION:
+    raise ConfigurationError("DEBUG is true and ENVIRONMENT is production; remove DEBUG.")
+
+SECRET_KEY = env.required(
+    "SECRET_KEY",
+    "Generate one: python -c 'import secrets; print(secrets.token_urlsafe(50))'. "
+    "In a development clone, `make run` writes it to .env.",
+)
+if PRODUCTION and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
+    raise ConfigurationError(
+        f"SECRET_KEY has {len(SECRET_KEY)} characters; expected at least 50 random ones."
+    )
+
+# Hosts and forms
+ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS")
+if not ALLOWED_HOSTS and PRODUCTION:
+    raise ConfigurationError(
+        "ALLOWED_HOSTS is not set; expected the site's host names, separated by commas."
+    )
+ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
+
+# Applications, from facts to voices
+INSTALLED_APPS = [
+    "apps.accounts",
+    "apps.database",
+    "apps.backups",
+    "apps.schema",
+    "apps.controls",
+    "apps.risks",
+    "apps.monitoring",
+    "apps.web",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "dbbackup",
+    "health_check",
+    "csp",
+]
+MIDDLEWARE = [
+    "apps.database.resilience.OutageMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Databases. Django's aliases hold app only; a command that needs another role takes it on.
+_entries = {role: database_entry(env, role) for role in ROLES}
+_default = _entries.pop("app")
+if _default is None:
+    raise ConfigurationError(
+        "DATABASE_URL is not set; expected postgresql://USER:PASSWORD@HOST:PORT/NAME, "
+        "or the parts DATABASE_HOST, DATABASE_NAME, DATABASE_USER and DATABASE_PASSWORD."
+    )
+DATABASES = {"default": _default}
+DATABASE_ROLES = {role: entry for role, entry in _entries.items() if entry is not None}
+
+# People
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+# In development anyone may read the register; in production reading needs a login.
+READING_NEEDS_LOGIN = PRODUCTION
+
+# Transport security. Proxies are trusted only when asked for.
+if env.boolean("TLS_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = PRODUCTION
+# Probes speak plain HTTP from inside the platform.
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", minimum=0, maximum=63072000) if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_SECURE = PRODUCTION
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# Reports of errors never show an address.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.database.redaction.RedactingReporterFilter"
+
+# Language and time
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Static files
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+    "dbbackup": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": str(BASE_DIR / (env.text("BACKUP_DIR") or "var/backups")),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+}
+# In development the files are served from the applications, without a collecting step.
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = not PRODUCTION
+
+# Backups. The library's own error mails carry the whole environment.
+DBBACKUP_SEND_EMAIL = False
+
+# Logs
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redaction": {"()": "apps.database.redaction.RedactionFilter"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["redaction"],
+            "formatter": "line",
+        },
+    },
+    "root": {
+        "handlers": ["console"],
+        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    },
+    "loggers": {
+        # Django's own handlers would pass by the filter.
+        "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+    },
+}

@@ -1,0 +1,11 @@
+"""The WSGI entry point: a web process with app's credentials only."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+from config.env import become_web_process
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+become_web_process()
+application = get_wsgi_application()

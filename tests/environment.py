@@ -1,0 +1,35 @@
+"""A pytest plugin loaded before Django: the environment of a test process.
+
+Addresses and passwords are chosen here, before settings are read; the cluster that they lead to
+is started by the first test that needs a database.
+"""
+
+import os
+import secrets
+
+from apps.database.embedded import scratch_cluster
+from apps.database.roles import Credential, Roles
+from config.env import VARIABLES
+
+DATABASE = "holdfast_test"
+
+# What stands in the shell or in .env must not reach a test.
+for variable in VARIABLES:
+    os.environ.pop(variable.name, None)
+
+roles = Roles(
+    *(Credential(f"test_{role}", secrets.token_urlsafe(18)) for role in ("owner", "app", "auditor"))
+)
+cluster = scratch_cluster()
+
+os.environ.update(
+    {
+        "ENVIRONMENT": "test",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    }
+)
+for role in roles.all():
+    kind = role.name.removeprefix("test_")
+    name = "DATABASE_URL" if kind == "app" else f"DATABASE_{kind.upper()}_URL"
+    os.environ[name] = cluster.address(role.name, role.password, DATABASE)
