@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
 from config.database import DatabaseEntry
@@ -24,10 +24,9 @@ def role_entry(role: str) -> DatabaseEntry:
     return deepcopy(settings.DATABASE_ROLES.get(role, entry))
 
 
-def open_wrapper(entry: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> DatabaseWrapper:
+def open_wrapper(entry: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> BaseDatabaseWrapper:
     """A connection of its own, outside Django's per-thread registry; the caller closes it."""
-    wrapper: DatabaseWrapper = ConnectionHandler({DEFAULT_DB_ALIAS: entry, alias: entry})[alias]
-    return wrapper
+    return ConnectionHandler({DEFAULT_DB_ALIAS: entry, alias: entry})[alias]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import ItemsView
 from typing import Any
 
 from django.conf import settings
@@ -47,9 +48,9 @@ class RedactingReporterFilter(SafeExceptionReporterFilter):
         "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE|URL|DSN|URI|CONNINFO", re.I
     )
 
-    def get_traceback_frame_variables(self, request: Any, tb_frame: Any) -> list[tuple[str, Any]]:
+    def get_traceback_frame_variables(self, request: Any, tb_frame: Any) -> ItemsView[str, Any]:
         variables = super().get_traceback_frame_variables(request, tb_frame)
-        return [(name, self._masked(value)) for name, value in variables]
+        return {name: self._masked(value) for name, value in variables}.items()
 
     def get_safe_settings(self) -> dict[str, Any]:
         return {name: self._masked(value) for name, value in super().get_safe_settings().items()}

@@ -7,9 +7,9 @@ import psycopg
 from django.apps import apps
 from django.apps.config import AppConfig
 from django.db import transaction
-from django.db.backends.postgresql.base import DatabaseWrapper
-from psycopg import sql
-from psycopg.sql import Composed, Identifier, Literal
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
 ROWS = "SELECT, INSERT, UPDATE, DELETE"
@@ -50,55 +50,55 @@ def provision(admin: psycopg.Connection, database: str, roles: Roles) -> None:
     ).fetchone()
     if exists is None:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(
+            SQL("CREATE DATABASE {} OWNER {}").format(
                 Identifier(database), Identifier(roles.owner.name)
             )
         )
     for statement in _database_statements(database, roles):
         admin.execute(statement)
-    parameters = admin.info.get_parameters() | {"dbname": database}
-    with psycopg.connect(**parameters, password=admin.info.password, autocommit=True) as connection:
+    address = make_conninfo(**admin.info.get_parameters() | {"dbname": database})
+    with psycopg.connect(address, password=admin.info.password, autocommit=True) as connection:
         for statement in _schema_statements(roles):
             connection.execute(statement)
 
 
-def _role_statements(admin: psycopg.Connection, roles: Roles) -> Iterator[Composed]:
+def _role_statements(admin: psycopg.Connection, roles: Roles) -> Iterator[SQL | Composed]:
     existing = {row[0] for row in admin.execute("SELECT rolname FROM pg_catalog.pg_roles")}
     for credential in roles.all():
         verifier = admin.pgconn.encrypt_password(
             credential.password.encode(), credential.name.encode(), b"scram-sha-256"
         ).decode()
         verb = "ALTER" if credential.name in existing else "CREATE"
-        yield sql.SQL("{} ROLE {} WITH {} PASSWORD {}").format(
-            sql.SQL(verb), Identifier(credential.name), sql.SQL(ATTRIBUTES), Literal(verifier)
+        yield SQL("{} ROLE {} WITH {} PASSWORD {}").format(
+            SQL(verb), Identifier(credential.name), SQL(ATTRIBUTES), Literal(verifier)
         )
     if admin.info.parameter_status("is_superuser") != "on":
         # Who is not a superuser must be a member to give away what the owner will own.
-        yield sql.SQL("GRANT {} TO CURRENT_USER").format(Identifier(roles.owner.name))
-    yield sql.SQL("GRANT pg_monitor TO {}").format(Identifier(roles.auditor.name))
+        yield SQL("GRANT {} TO CURRENT_USER").format(Identifier(roles.owner.name))
+    yield SQL("GRANT pg_monitor TO {}").format(Identifier(roles.auditor.name))
     for name, value in roles.app_settings:
-        yield sql.SQL("ALTER ROLE {} SET {} = {}").format(
+        yield SQL("ALTER ROLE {} SET {} = {}").format(
             Identifier(roles.app.name), Identifier(name), Literal(value)
         )
 
 
-def _database_statements(database: str, roles: Roles) -> Iterator[Composed]:
+def _database_statements(database: str, roles: Roles) -> Iterator[SQL | Composed]:
     target = Identifier(database)
-    names = sql.SQL(", ").join(Identifier(credential.name) for credential in roles.all())
-    yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(target, Identifier(roles.owner.name))
-    yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(target)
-    yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(target, names)
+    names = SQL(", ").join(Identifier(credential.name) for credential in roles.all())
+    yield SQL("ALTER DATABASE {} OWNER TO {}").format(target, Identifier(roles.owner.name))
+    yield SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(target)
+    yield SQL("GRANT CONNECT ON DATABASE {} TO {}").format(target, names)
 
 
-def _schema_statements(roles: Roles) -> Iterator[Composed]:
+def _schema_statements(roles: Roles) -> Iterator[SQL | Composed]:
     owner, app = Identifier(roles.owner.name), Identifier(roles.app.name)
     auditor = Identifier(roles.auditor.name)
-    yield sql.SQL("ALTER SCHEMA public OWNER TO {}").format(owner)
-    yield sql.SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(app, auditor)
-    defaults = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA public ").format(owner)
-    yield defaults + sql.SQL("GRANT {} ON TABLES TO {}").format(sql.SQL(ROWS), app)
-    yield defaults + sql.SQL("GRANT USAGE, SELECT ON SEQUENCES TO {}").format(app)
+    yield SQL("ALTER SCHEMA public OWNER TO {}").format(owner)
+    yield SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    yield SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(app, auditor)
+    defaults = SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA public ").format(owner)
+    yield defaults + SQL("GRANT {} ON TABLES TO {}").format(SQL(ROWS), app)
+    yield defaults + SQL("GRANT USAGE, SELECT ON SEQUENCES TO {}").format(app)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def table_privileges(configs: Iterable[AppConfig] | None = None) -> list[TablePr
     return sorted(rights, key=lambda right: right.table)
 
 
-def grant_tables(connection: DatabaseWrapper, app: str, auditor: str) -> None:
+def grant_tables(connection: BaseDatabaseWrapper, app: str, auditor: str) -> None:
     """Give app and auditor exactly their privileges on the tables that exist; as the owner.
 
     In one transaction, so that a running service never sees itself without them.
@@ -149,16 +149,16 @@ def grant_tables(connection: DatabaseWrapper, app: str, auditor: str) -> None:
 
 
 def _revoke(table: str, role: str) -> Composed:
-    return sql.SQL("REVOKE ALL ON TABLE {} FROM {}").format(Identifier(table), Identifier(role))
+    return SQL("REVOKE ALL ON TABLE {} FROM {}").format(Identifier(table), Identifier(role))
 
 
 def _grant(table: str, role: str, privileges: str) -> Composed:
-    return sql.SQL("GRANT {} ON TABLE {} TO {}").format(
-        sql.SQL(privileges), Identifier(table), Identifier(role)
+    return SQL("GRANT {} ON TABLE {} TO {}").format(
+        SQL(privileges), Identifier(table), Identifier(role)
     )
 
 
-def role_names(connection: DatabaseWrapper, wanted: Iterable[str]) -> set[str]:
+def role_names(connection: BaseDatabaseWrapper, wanted: Iterable[str]) -> set[str]:
     """Which of the wanted names are roles of the server."""
     with connection.cursor() as cursor:
         cursor.execute(
