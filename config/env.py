@@ -191,7 +191,7 @@ def read_env_file(path: Path) -> dict[str, str]:
             )
         _refuse_unknown(match[1], f"{path.name}, line {number}")
 
-    class File(environ.Env):  # type: ignore[misc]  # the library has no type information
+    class File(environ.Env):
         ENVIRON: dict[str, str] = {}
 
     File.read_env(io.StringIO(content))
