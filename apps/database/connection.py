@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
 from config.database import DatabaseEntry
@@ -24,8 +24,12 @@ def role_entry(role: str) -> DatabaseEntry:
     return deepcopy(settings.DATABASE_ROLES.get(role, entry))
 
 
-def open_wrapper(entry: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> BaseDatabaseWrapper:
-    """A connection of its own, outside Django's per-thread registry; the caller closes it."""
+def open_wrapper(entry: dict[str, Any], alias: str = NO_DB_ALIAS) -> BaseDatabaseWrapper:
+    """A connection of its own, outside Django's per-thread registry; the caller closes it.
+
+    Without an alias of the registry: at every new connection django.contrib.postgres opens the
+    registry's connection of the same alias too, which may lead to another server.
+    """
     return ConnectionHandler({DEFAULT_DB_ALIAS: entry, alias: entry})[alias]
 
 
@@ -40,7 +44,7 @@ def acting_as(role: str) -> Iterator[None]:
         yield
         return
     usual = connections[DEFAULT_DB_ALIAS]
-    connections[DEFAULT_DB_ALIAS] = open_wrapper(role_entry(role))
+    connections[DEFAULT_DB_ALIAS] = open_wrapper(role_entry(role), DEFAULT_DB_ALIAS)
     try:
         yield
     finally:

@@ -232,12 +232,16 @@ class Cluster:
         """The address through the socket, as a URL that libpq and DATABASE_URL both read."""
         secret = self.superuser_password() if password is None else password
         host = quote(str(self.socket_folder), safe="")
+        if self.port:
+            # The socket's file bears the port's number.
+            host = f"{host}:{self.port}"
         return f"postgresql://{quote(user, safe='')}:{quote(secret, safe='')}@{host}/{database}"
 
     def connect(self, database: str = "postgres", **options: object) -> psycopg.Connection:
         """A superuser's connection in autocommit mode."""
         return psycopg.connect(
             host=str(self.socket_folder),
+            port=self.port or 5432,
             dbname=database,
             user=SUPERUSER,
             password=self.superuser_password(),
@@ -313,6 +317,10 @@ class Cluster:
         self._write("holdfast.conf", "".join(lines))
         self._write("postgresql.conf", "include 'holdfast.conf'\n")
         self._write("pg_hba.conf", "".join(f"{line}\n" for line in self.hba))
+
+    def add_file(self, name: str, text: str) -> None:
+        """Put a file, such as a certificate, into the data directory; mode 0600."""
+        self._write(name, text)
 
     def _write(self, name: str, text: str) -> None:
         path = self.data / name

@@ -1,0 +1,250 @@
+"""The role that the service uses can do no more than read and write rows.
+
+Whoever takes over the web process has the app role's powers. Holdfast gives it rows and nothing
+else: the owner has the schema, the auditor has the evidence. These controls look at what the
+server would allow, and then try the forbidden as the app role itself.
+"""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+
+from apps.controls.control import CannotSee, Finding, Kind, Level, Scope, Specimen, control
+from apps.controls.inspection import Inspection
+from apps.controls.planting import sql
+from apps.database.facts.roles import (
+    memberships,
+    owned_objects,
+    places_to_create,
+    role_attributes,
+    table_rights,
+)
+
+POWERS = {
+    "superuser": "SUPERUSER",
+    "create_database": "CREATEDB",
+    "create_role": "CREATEROLE",
+    "bypass_row_security": "BYPASSRLS",
+    "replication": "REPLICATION",
+}
+DENIED = "42501"
+
+
+@control(
+    "SEC-005.1",
+    "The app role has no power over the server",
+    specimens=(
+        Specimen(
+            "superuser",
+            plant=sql("ALTER ROLE scratch_app SUPERUSER"),
+            repair=sql("ALTER ROLE scratch_app NOSUPERUSER"),
+            near_miss=sql("ALTER ROLE scratch_app CONNECTION LIMIT 50"),
+            subject="scratch_app",
+        ),
+        Specimen(
+            "creates roles and databases, passes by row security",
+            plant=sql("ALTER ROLE scratch_app CREATEDB CREATEROLE BYPASSRLS REPLICATION"),
+            repair=sql("ALTER ROLE scratch_app NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION"),
+            near_miss=sql("ALTER ROLE scratch_owner CREATEDB"),
+            subject="scratch_app",
+        ),
+        Specimen(
+            "member of a role that reads the server's files",
+            plant=sql("GRANT pg_read_server_files TO scratch_app"),
+            repair=sql("REVOKE pg_read_server_files FROM scratch_app"),
+            near_miss=sql(
+                "DO $$ BEGIN CREATE ROLE scratch_readers NOLOGIN;"
+                " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+                "GRANT scratch_readers TO scratch_app",
+            ),
+            subject="scratch_app",
+        ),
+    ),
+)
+def no_power_over_the_server(inspection: Inspection) -> Iterator[Finding]:
+    role = inspection.app_role
+    attributes = role_attributes(inspection.cursor, role)
+    if attributes is None:
+        raise CannotSee(f"The server has no role {role}.")
+    held = [word for name, word in POWERS.items() if getattr(attributes, name)]
+    belongs = memberships(inspection.cursor, role)
+    inspection.evidence.update(role=role, powers=held, member_of=belongs)
+    for word in held:
+        yield Finding(
+            Level.ERROR,
+            "The app role has a power over the server",
+            role,
+            f"{role} has {word}.",
+            f'ALTER ROLE "{role}" NO{word};',
+        )
+    for group in belongs:
+        inherited = role_attributes(inspection.cursor, group)
+        powerful = inherited is not None and any(getattr(inherited, name) for name in POWERS)
+        if group.startswith("pg_") or powerful:
+            yield Finding(
+                Level.ERROR,
+                "The app role belongs to a powerful role",
+                role,
+                f"{role} is a member of {group}.",
+                f'REVOKE "{group}" FROM "{role}";',
+            )
+
+
+@control(
+    "SEC-005.2",
+    "The app role owns nothing and can create nothing",
+    specimens=(
+        Specimen(
+            "may create in schema public",
+            plant=sql("GRANT CREATE ON SCHEMA public TO scratch_app"),
+            repair=sql("REVOKE CREATE ON SCHEMA public FROM scratch_app"),
+            near_miss=sql("GRANT CREATE ON SCHEMA public TO scratch_owner"),
+            subject="schema public",
+        ),
+        Specimen(
+            "owns a table",
+            plant=sql("CREATE TABLE public.planted ()", "ALTER TABLE planted OWNER TO scratch_app"),
+            repair=sql("ALTER TABLE public.planted OWNER TO scratch_owner"),
+            near_miss=sql(
+                "CREATE TABLE public.planted ()", "GRANT ALL ON public.planted TO scratch_app"
+            ),
+            subject="public.planted",
+        ),
+    ),
+)
+def owns_and_creates_nothing(inspection: Inspection) -> Iterator[Finding]:
+    role = inspection.app_role
+    if role_attributes(inspection.cursor, role) is None:
+        raise CannotSee(f"The server has no role {role}.")
+    owned = owned_objects(inspection.cursor, role)
+    places = places_to_create(inspection.cursor, role)
+    inspection.evidence.update(role=role, owns=owned[:50], may_create_in=places)
+    for thing in owned:
+        name = thing.partition(" ")[2]
+        yield Finding(
+            Level.ERROR,
+            "The app role owns an object",
+            name,
+            f"{role} owns the {thing}, so it can drop or change it.",
+            "Give the role no address of the owner: python manage.py provision_roles --commit",
+        )
+    for place in places:
+        yield Finding(
+            Level.ERROR,
+            "The app role may create objects",
+            place,
+            f"{role} may create in {place}.",
+            f'REVOKE CREATE ON {place.upper().split()[0]} {place.split()[1]} FROM "{role}";',
+        )
+
+
+def _evidence_tables() -> list[str]:
+    return sorted(
+        table
+        for config in apps.get_app_configs()
+        for table in getattr(config, "append_only", set())
+    )
+
+
+@control(
+    "SEC-005.3",
+    "Nobody but the auditor adds evidence, and nobody changes it",
+    scope=Scope.APPLICATION,
+    specimens=(
+        Specimen(
+            "app may insert verdicts",
+            plant=sql("GRANT INSERT ON controls_verdict TO scratch_app"),
+            repair=sql("REVOKE INSERT ON controls_verdict FROM scratch_app"),
+            near_miss=sql("GRANT SELECT ON controls_verdict TO scratch_app"),
+            subject="public.controls_verdict",
+        ),
+        Specimen(
+            "auditor may delete assessments",
+            plant=sql("GRANT DELETE ON controls_assessment TO scratch_auditor"),
+            repair=sql("REVOKE DELETE ON controls_assessment FROM scratch_auditor"),
+            near_miss=sql("GRANT INSERT ON controls_assessment TO scratch_auditor"),
+            subject="public.controls_assessment",
+        ),
+        Specimen(
+            "everybody may update verdicts",
+            plant=sql("GRANT UPDATE ON controls_verdict TO PUBLIC"),
+            repair=sql("REVOKE UPDATE ON controls_verdict FROM PUBLIC"),
+            near_miss=sql("GRANT UPDATE ON controls_verdict TO scratch_owner"),
+            subject="public.controls_verdict",
+        ),
+    ),
+)
+def evidence_is_append_only(inspection: Inspection) -> Iterator[Finding]:
+    auditor = str(inspection.target.entries["auditor"]["USER"])
+    tables = _evidence_tables()
+    seen: dict[str, dict[str, list[str]]] = {}
+    for role in dict.fromkeys((inspection.app_role, auditor)):
+        rights = table_rights(inspection.cursor, role, tables)
+        if len(rights) < len(tables):
+            raise CannotSee("The evidence has no tables yet.", "Run: python manage.py migrate")
+        for right in rights:
+            forbidden = ["update", "delete", "truncate"]
+            if role != auditor or inspection.app_role == auditor:
+                forbidden.insert(0, "insert")
+            held = [word for word in forbidden if getattr(right, word)]
+            seen.setdefault(right.table, {})[role] = held
+            for word in held:
+                yield Finding(
+                    Level.ERROR,
+                    "Evidence can be changed or made up",
+                    f"public.{right.table}",
+                    f"{role} may {word.upper()}.",
+                    f'REVOKE {word.upper()} ON TABLE public.{right.table} FROM "{role}", PUBLIC;',
+                )
+    inspection.evidence["beyond_append"] = seen
+
+
+# What is tried, and what it would mean if it passed.
+FORBIDDEN = (
+    ("CREATE TABLE public.holdfast_denial_proof ()", "schema public", "create a table"),
+    ("CREATE ROLE holdfast_denial_proof", "server", "create a role"),
+    ("SELECT pg_catalog.pg_read_file('PG_VERSION')", "server", "read the server's files"),
+    ("COPY (SELECT 1) TO PROGRAM 'true'", "server", "run a program on the server"),
+    ("TRUNCATE TABLE django_migrations", "public.django_migrations", "empty a table"),
+)
+
+
+@control(
+    "SEC-005.4",
+    "The forbidden is refused when the app role tries it",
+    kind=Kind.ACTIVE,
+    scope=Scope.APPLICATION,
+    specimens=(
+        Specimen(
+            "may create a table",
+            plant=sql("GRANT CREATE ON SCHEMA public TO scratch_app"),
+            repair=sql("REVOKE CREATE ON SCHEMA public FROM scratch_app"),
+            near_miss=sql("GRANT USAGE ON SCHEMA public TO scratch_app"),
+            subject="schema public",
+        ),
+        Specimen(
+            "may empty the record of migrations",
+            plant=sql("GRANT TRUNCATE ON django_migrations TO scratch_app"),
+            repair=sql("REVOKE TRUNCATE ON django_migrations FROM scratch_app"),
+            near_miss=sql("GRANT SELECT ON django_migrations TO scratch_app"),
+            subject="public.django_migrations",
+        ),
+    ),
+)
+def forbidden_is_refused(inspection: Inspection) -> Iterator[Finding]:
+    refused: dict[str, str] = {}
+    for statement, subject, words in FORBIDDEN:
+        state = inspection.attempt(statement)
+        if state not in (DENIED, None):
+            # Refused for another reason proves nothing about privileges.
+            raise CannotSee(f"Trying to {words} ended with SQLSTATE {state or '(none)'}.")
+        refused[words] = state or "passed"
+        if state is None:
+            yield Finding(
+                Level.ERROR,
+                "The app role did what it must not",
+                subject,
+                f"{inspection.app_role} could {words}.",
+                "Repair the roles: python manage.py provision_roles --commit",
+            )
+    inspection.evidence["sqlstates"] = refused

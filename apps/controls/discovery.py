@@ -1,0 +1,75 @@
+"""Finds the catalogue's controls, and refuses one that could not be trusted."""
+
+import importlib
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from types import ModuleType
+
+from apps.controls import catalogue
+from apps.controls.control import Control
+
+
+class CatalogueError(Exception):
+    """A control breaks a rule of the catalogue; the message names it."""
+
+
+@cache
+def all_controls() -> tuple[Control, ...]:
+    """Every control of the catalogue, ordered by risk's code and number."""
+    found: list[Control] = []
+    for module in pkgutil.iter_modules(catalogue.__path__):
+        found += controls_of(importlib.import_module(f"{catalogue.__name__}.{module.name}"))
+    for control_id, count in Counter(control.id for control in found).items():
+        if count > 1:
+            raise CatalogueError(f"{control_id} stands twice; ids are never reused.")
+    return tuple(sorted(found, key=_order))
+
+
+def controls_of(module: ModuleType) -> list[Control]:
+    """The controls that a module defines, each checked against the rules."""
+    controls = [value for value in vars(module).values() if isinstance(value, Control)]
+    for control in controls:
+        _check(control, module)
+    return controls
+
+
+def _check(control: Control, module: ModuleType) -> None:
+    name = module.__name__.rpartition(".")[2]
+    code = re.match(r"([a-z]+)_([0-9]{3})_", name)
+    if code is None:
+        raise CatalogueError(f"{name}.py is not named after its risk, such as sec_004_….py.")
+    prefix = f"{code[1].upper()}-{code[2]}"
+    if not re.fullmatch(rf"{re.escape(prefix)}\.[1-9][0-9]*", control.id):
+        raise CatalogueError(f"{control.id} stands in {name}.py; expected an id of {prefix}.")
+    if not (module.__doc__ or "").strip():
+        raise CatalogueError(f"{name}.py has no docstring; it is the page of {prefix}.")
+    if not control.specimens:
+        raise CatalogueError(f"{control.id} has no specimen; nothing proves that it can fail.")
+    shown = {state.reason for state in control.inapplicable}
+    if shown != set(control.not_applicable):
+        missing = sorted(shown ^ set(control.not_applicable))
+        raise CatalogueError(f"{control.id}: the reason {missing[0]!r} has no specimen of its own.")
+
+
+def _order(control: Control) -> tuple[str, int]:
+    return control.risk, int(control.id.rpartition(".")[2])
+
+
+def select(
+    controls: Iterable[Control], ids: Sequence[str] = (), risks: Sequence[str] = ()
+) -> list[Control]:
+    """The controls with these ids or of these risks; all when neither is given.
+
+    Raises CatalogueError for an id or a risk that no control has.
+    """
+    controls = list(controls)
+    known = {control.id for control in controls} | {control.risk for control in controls}
+    for name in [*ids, *risks]:
+        if name not in known:
+            raise CatalogueError(f"There is no control or risk {name!r} in the catalogue.")
+    if not ids and not risks:
+        return controls
+    return [control for control in controls if control.id in ids or control.risk in risks]

@@ -1,0 +1,97 @@
+"""What a control is given to look with: one read-only connection, the addresses, a notebook."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from apps.controls.control import CannotSee
+from apps.database.connection import open_wrapper
+from apps.database.facts.roles import is_member
+from config.database import DatabaseEntry, is_socket
+
+
+@dataclass(frozen=True)
+class Target:
+    """The database to be judged: its name for people, and an address by role.
+
+    `entries` holds at least `auditor`, the role that judges. `own` says that it is the project's
+    own database, on which active controls run without being asked for.
+    """
+
+    name: str
+    entries: Mapping[str, DatabaseEntry] = field(repr=False)
+    own: bool = True
+
+
+@dataclass
+class Inspection:
+    """One control's look at the target. What it writes into `evidence` stands in the verdict."""
+
+    target: Target
+    connection: BaseDatabaseWrapper
+    cursor: CursorWrapper
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def app_role(self) -> str:
+        """The name of the role that the service itself uses."""
+        return str(self.target.entries["app"]["USER"])
+
+    @property
+    def over_socket(self) -> bool:
+        """Whether the judged server is reached through a Unix socket."""
+        return is_socket(self.target.entries["auditor"])
+
+    def attempt(self, statement: str, parameters: list[Any] | None = None) -> str | None:
+        """Try a statement as the app role in a read-write transaction that is rolled back.
+
+        Returns the SQLSTATE that refused it, or None when the server let it pass.
+        """
+        with self._app_connection() as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN READ WRITE")
+            cursor.execute("SET LOCAL lock_timeout = '250ms'")
+            try:
+                cursor.execute(statement, parameters)
+            except DatabaseError as error:
+                return sqlstate_of(error)
+            finally:
+                cursor.execute("ROLLBACK")
+        return None
+
+    @contextmanager
+    def _app_connection(self) -> Iterator[BaseDatabaseWrapper]:
+        entry = DatabaseEntry(self.target.entries["app"], CONN_MAX_AGE=0)
+        entry["OPTIONS"] = {k: v for k, v in entry["OPTIONS"].items() if k != "pool"}
+        with closing(open_wrapper(entry)) as connection:
+            try:
+                connection.ensure_connection()
+            except DatabaseError as error:
+                raise CannotSee(f"The app role cannot connect: {one_line(error)}") from error
+            yield connection
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """The SQLSTATE behind one of Django's database errors; empty when the server gave none."""
+    cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+    return (cause.sqlstate if isinstance(cause, psycopg.Error) else None) or ""
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def sees_monitoring(inspection: Inspection) -> None:
+    """Other sessions and all settings are visible to members of pg_monitor only."""
+    if not is_member(inspection.cursor, "pg_monitor"):
+        role = inspection.target.entries["auditor"]["USER"]
+        raise CannotSee(
+            f"The role {role} is no member of pg_monitor, so other sessions are hidden from it.",
+            f'GRANT pg_monitor TO "{role}";',
+        )

@@ -1,0 +1,118 @@
+"""Actions that specimens are written with: each changes a server, a file or a peer process."""
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from psycopg.sql import SQL, Identifier, Literal
+
+from apps.controls.control import Action
+
+if TYPE_CHECKING:
+    from apps.controls.scratch import Scratch
+
+
+def nothing(scratch: "Scratch") -> None:
+    """The world as it is."""
+
+
+def sql(*statements: str, role: str = "superuser") -> Action:
+    """Run statements in the scratch database, each by itself."""
+
+    def act(scratch: "Scratch") -> None:
+        with scratch.connect(role) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    return act
+
+
+def sequence(*actions: Action) -> Action:
+    """Several actions, one after the other."""
+
+    def act(scratch: "Scratch") -> None:
+        for action in actions:
+            action(scratch)
+
+    return act
+
+
+def configure(**settings: str) -> Action:
+    """Set server settings that a reload is enough for, and wait until they hold."""
+
+    def act(scratch: "Scratch") -> None:
+        with scratch.connect("superuser") as connection:
+            for name, value in settings.items():
+                connection.execute(
+                    SQL("ALTER SYSTEM SET {} = {}").format(Identifier(name), Literal(value))
+                )
+        scratch.reload()
+
+    return act
+
+
+def hba(*lines: str) -> Action:
+    """Give the server these lines as its pg_hba.conf, and wait until they hold."""
+
+    def act(scratch: "Scratch") -> None:
+        scratch.cluster.hba = lines
+        scratch.reload()
+
+    return act
+
+
+def open_session(role: str, *statements: str, name: str = "peer", sslmode: str = "") -> Action:
+    """Open a session of a peer and keep it open; with an sslmode it comes over the network."""
+
+    def act(scratch: "Scratch") -> None:
+        scratch.open_session(role, statements, name, sslmode)
+
+    return act
+
+
+def end_sessions(scratch: "Scratch") -> None:
+    """End the sessions that specimens opened."""
+    scratch.end_sessions()
+
+
+def wait(seconds: float) -> Action:
+    """Let time pass, for a defect that consists of it."""
+    return lambda scratch: time.sleep(seconds)
+
+
+def environment(**variables: str) -> Action:
+    """Set variables of the peer process; `{scratch.…}` in a value is filled in."""
+
+    def act(scratch: "Scratch") -> None:
+        for name, value in variables.items():
+            scratch.environment[name] = value.format(scratch=scratch)
+
+    return act
+
+
+def append(file: str, text: str) -> Action:
+    """Add text to a file of the peer's copy of the project."""
+
+    def act(scratch: "Scratch") -> None:
+        with (scratch.project / file).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+
+    return act
+
+
+def edit(file: str, pattern: str, replacement: str) -> Action:
+    """Replace a pattern in a file of the peer's copy of the project; it must be there."""
+
+    def act(scratch: "Scratch") -> None:
+        path = scratch.project / file
+        text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"))
+        if not count:
+            raise LookupError(f"{file} holds nothing like {pattern!r}")
+        path.write_text(text, encoding="utf-8")
+
+    return act
+
+
+def original(file: str) -> Action:
+    """Put a file of the peer's copy back as the project has it."""
+    return lambda scratch: scratch.restore_file(file)

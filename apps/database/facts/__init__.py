@@ -1,0 +1,1 @@
+"""Typed questions to PostgreSQL, one subject a module; each takes a cursor."""

@@ -1,0 +1,29 @@
+"""Facts about the server and this session."""
+
+from django.db.backends.utils import CursorWrapper
+
+
+def server_version(cursor: CursorWrapper) -> str:
+    """Such as `18.6`."""
+    cursor.execute("SELECT pg_catalog.current_setting('server_version')")
+    return str(cursor.fetchone()[0]).split()[0]
+
+
+def session_role(cursor: CursorWrapper) -> str:
+    """The role whose privileges this session has."""
+    cursor.execute("SELECT current_user")
+    return str(cursor.fetchone()[0])
+
+
+def setting(cursor: CursorWrapper, name: str) -> str | None:
+    """A server setting as text, as this session sees it; None when it is hidden or unknown."""
+    cursor.execute("SELECT pg_catalog.current_setting(%s, true)", [name])
+    value = cursor.fetchone()[0]
+    return None if value is None else str(value)
+
+
+def integer_setting(cursor: CursorWrapper, name: str) -> int:
+    """A numeric server setting in its own unit."""
+    cursor.execute("SELECT setting::bigint FROM pg_catalog.pg_settings WHERE name = %s", [name])
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
