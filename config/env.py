@@ -82,6 +82,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WEB_HOST", "Address that the web server listens on.", "127.0.0.1"),
     Variable("WEB_CONCURRENCY", "Worker processes of the web server.", "2"),
     Variable("WEB_THREADS", "Threads in each worker process.", "4"),
+    Variable("WEB_REPLICAS", "Machines or containers that run the web server.", "1"),
 )
 
 _DECLARED = {variable.name: variable for variable in VARIABLES}

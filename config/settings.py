@@ -1,6 +1,6 @@
 """Every setting once, top to bottom, driven by the environment."""
 
-from config.database import database_entry
+from config.database import MINIMUMS, database_entry, pool_mode, timeouts
 from config.env import BASE_DIR, ROLES, ConfigurationError, load_environment
 
 env = load_environment()
@@ -90,7 +90,16 @@ if _default is None:
         "or the parts DATABASE_HOST, DATABASE_NAME, DATABASE_USER and DATABASE_PASSWORD."
     )
 DATABASES = {"default": _default}
+# Behind PgBouncer the time-outs of app live on the role itself.
+DATABASE_APP_TIMEOUTS = tuple(timeouts(env, "app"))
+DATABASE_POOL_MODE = pool_mode(env)
+DATABASE_SSLMODE_MINIMUM = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
 DATABASE_ROLES = {role: entry for role, entry in _entries.items() if entry is not None}
+
+# How many processes and threads serve, which decides how many connections they can ask for
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", minimum=1, maximum=1000)
+WEB_THREADS = env.integer("WEB_THREADS", minimum=1, maximum=1000)
+WEB_REPLICAS = env.integer("WEB_REPLICAS", minimum=1, maximum=10000)
 
 # People
 AUTH_USER_MODEL = "accounts.User"

@@ -1,15 +1,19 @@
 """The three roles: owner has the schema, app has the rows, auditor judges."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg
 from django.apps import apps
 from django.apps.config import AppConfig
-from django.db import transaction
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from config.env import prefix_of
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
 ROWS = "SELECT, INSERT, UPDATE, DELETE"
@@ -36,30 +40,48 @@ class Roles:
         return (self.owner, self.app, self.auditor)
 
 
-def provision(admin: psycopg.Connection, database: str, roles: Roles) -> None:
-    """Create or repair the roles and the database, and app's right to the rows to come.
+@dataclass(frozen=True)
+class Step:
+    """One statement of the provisioning; in the server's first database, or in the target."""
+
+    statement: SQL | Composed
+    in_target: bool = False
+
+    def shown(self, admin: psycopg.Connection) -> str:
+        """The statement as text, its verifier hidden: a verifier serves to guess the password."""
+        return re.sub(r"PASSWORD '[^']*'", "PASSWORD '********'", self.statement.as_string(admin))
+
+
+def plan(admin: psycopg.Connection, database: str, roles: Roles) -> list[Step]:
+    """The steps that create or repair the roles, the database and app's right to rows to come.
 
     `admin` is an autocommit connection to any database of the server, of a role that may create
-    roles and databases. Repeating it changes nothing. Passwords travel as SCRAM verifiers, because
-    a failing statement is echoed into the server's log.
+    roles and databases. Passwords travel as SCRAM verifiers, because a failing statement is echoed
+    into the server's log.
     """
-    for statement in _role_statements(admin, roles):
-        admin.execute(statement)
+    steps = [Step(statement) for statement in _role_statements(admin, roles)]
     exists = admin.execute(
         "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", [database]
     ).fetchone()
     if exists is None:
-        admin.execute(
-            SQL("CREATE DATABASE {} OWNER {}").format(
-                Identifier(database), Identifier(roles.owner.name)
-            )
-        )
-    for statement in _database_statements(database, roles):
-        admin.execute(statement)
+        create = SQL("CREATE DATABASE {} OWNER {}")
+        steps.append(Step(create.format(Identifier(database), Identifier(roles.owner.name))))
+    steps += [Step(statement) for statement in _database_statements(database, roles)]
+    return steps + [Step(statement, in_target=True) for statement in _schema_statements(roles)]
+
+
+def provision(admin: psycopg.Connection, database: str, roles: Roles) -> list[Step]:
+    """Carry the plan out; repeating it changes nothing. Returns the steps."""
+    steps = plan(admin, database, roles)
+    for step in steps:
+        if not step.in_target:
+            admin.execute(step.statement)
     address = make_conninfo(**admin.info.get_parameters() | {"dbname": database})
     with psycopg.connect(address, password=admin.info.password, autocommit=True) as connection:
-        for statement in _schema_statements(roles):
-            connection.execute(statement)
+        for step in steps:
+            if step.in_target:
+                connection.execute(step.statement)
+    return steps
 
 
 def _role_statements(admin: psycopg.Connection, roles: Roles) -> Iterator[SQL | Composed]:
@@ -75,11 +97,27 @@ def _role_statements(admin: psycopg.Connection, roles: Roles) -> Iterator[SQL | 
     if admin.info.parameter_status("is_superuser") != "on":
         # Who is not a superuser must be a member to give away what the owner will own.
         yield SQL("GRANT {} TO CURRENT_USER").format(Identifier(roles.owner.name))
+    for group, member in _memberships(admin, [roles.app.name, roles.auditor.name]):
+        yield SQL("REVOKE {} FROM {}").format(Identifier(group), Identifier(member))
     yield SQL("GRANT pg_monitor TO {}").format(Identifier(roles.auditor.name))
     for name, value in roles.app_settings:
         yield SQL("ALTER ROLE {} SET {} = {}").format(
             Identifier(roles.app.name), Identifier(name), Literal(value)
         )
+
+
+def _memberships(admin: psycopg.Connection, members: list[str]) -> list[tuple[str, str]]:
+    """Groups and members, other than the auditor's own, that these roles should not be in."""
+    rows = admin.execute(
+        """
+        SELECT g.rolname, r.rolname FROM pg_catalog.pg_auth_members m
+        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
+        JOIN pg_catalog.pg_roles r ON r.oid = m.member
+        WHERE r.rolname = ANY(%s) AND g.rolname <> 'pg_monitor' ORDER BY 1, 2
+        """,
+        [members],
+    )
+    return [(group, member) for group, member in rows]
 
 
 def _database_statements(database: str, roles: Roles) -> Iterator[SQL | Composed]:
@@ -94,7 +132,7 @@ def _schema_statements(roles: Roles) -> Iterator[SQL | Composed]:
     owner, app = Identifier(roles.owner.name), Identifier(roles.app.name)
     auditor = Identifier(roles.auditor.name)
     yield SQL("ALTER SCHEMA public OWNER TO {}").format(owner)
-    yield SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    yield SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC, {}, {}").format(app, auditor)
     yield SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(app, auditor)
     defaults = SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA public ").format(owner)
     yield defaults + SQL("GRANT {} ON TABLES TO {}").format(SQL(ROWS), app)
@@ -165,3 +203,18 @@ def role_names(connection: BaseDatabaseWrapper, wanted: Iterable[str]) -> set[st
             "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY(%s)", [list(wanted)]
         )
         return {row[0] for row in cursor.fetchall()}
+
+
+def configured_roles() -> Roles:
+    """The three roles as the environment names them; a LookupError names what is missing."""
+    entries = {"app": settings.DATABASES[DEFAULT_DB_ALIAS], **settings.DATABASE_ROLES}
+    missing = [prefix_of(role) for role in ("owner", "auditor") if role not in entries]
+    if missing:
+        raise LookupError(f"{missing[0]}_URL is not set; the three roles need an address each.")
+    names = {role: str(entries[role]["USER"]) for role in ("owner", "app", "auditor")}
+    if len(set(names.values())) < 3:
+        raise LookupError(f"The three roles need three names; found {', '.join(names.values())}.")
+    owner, app, auditor = (
+        Credential(str(entries[role]["USER"]), str(entries[role]["PASSWORD"])) for role in names
+    )
+    return Roles(owner, app, auditor, app_settings=settings.DATABASE_APP_TIMEOUTS)

@@ -1,0 +1,52 @@
+"""Every control is proven by its specimens, and the proof itself can fail."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from apps.controls.control import Finding, Level
+from apps.controls.discovery import all_controls, select
+from apps.controls.inspection import Inspection
+from apps.controls.selftest import self_test, tls_binaries
+from tests.programs import require
+
+RISKS = sorted({control.risk for control in all_controls()})
+
+
+@pytest.mark.parametrize("risk", RISKS)
+def test_every_specimen_of_the_risk_is_killed(risk: str) -> None:
+    controls = select(all_controls(), risks=[risk])
+    if any(specimen.needs == "tls" for control in controls for specimen in control.specimens):
+        require(tls_binaries() is not None, "a PostgreSQL with OpenSSL, and openssl")
+    report = self_test(controls)
+    assert report.failures == []
+    assert report.killed == report.specimens > 0
+    assert (report.not_run, report.exit_code) == ([], 0)
+
+
+def empty(inspection: Inspection) -> Iterator[Finding]:
+    """A control that says nothing, whatever it sees."""
+    return iter(())
+
+
+def test_an_emptied_control_does_not_survive_its_specimens() -> None:
+    (control,) = select(all_controls(), ["PERF-002.1"])
+    report = self_test([replace(control, judge=empty, specimens=control.specimens[:1])])
+    assert report.exit_code == 1
+    assert [(survivor.control, survivor.expected) for survivor in report.failures] == [
+        ("PERF-002.1", "planted: fail")
+    ]
+
+
+def test_a_control_that_always_complains_overreaches() -> None:
+    (control,) = select(all_controls(), ["PERF-002.1"])
+
+    def complain(inspection: Inspection) -> Iterator[Finding]:
+        yield Finding(Level.ERROR, "Wrong", "public.child.a", "always", "none")
+
+    report = self_test([replace(control, judge=complain, specimens=control.specimens[:1])])
+    assert {survivor.expected for survivor in report.failures} == {
+        "repaired: pass",
+        "near miss: pass",
+    }
