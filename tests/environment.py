@@ -6,6 +6,9 @@ is started by the first test that needs a database.
 
 import os
 import secrets
+from collections.abc import Generator
+
+import pytest
 
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles
@@ -33,3 +36,15 @@ for role in roles.all():
     kind = role.name.removeprefix("test_")
     name = "DATABASE_URL" if kind == "app" else f"DATABASE_{kind.upper()}_URL"
     os.environ[name] = cluster.address(role.name, role.password, DATABASE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With REQUIRE_ALL=1 no test may be skipped, whatever the reason."""
+    report = yield
+    if report.skipped and os.environ.get("REQUIRE_ALL") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"REQUIRE_ALL=1, and this test was skipped: {report.longrepr}"
+    return report

@@ -63,6 +63,6 @@ def test_select_takes_controls_and_risks_and_names_what_there_is_not() -> None:
     chosen = [found.id for found in select(all_controls(), ["PERF-002.1"], ["SEC-005"])]
     assert chosen[0] == "PERF-002.1"
     assert {"SEC-005.1", "SEC-005.4"} <= set(chosen)
-    assert all(id.startswith(("PERF-002", "SEC-005")) for id in chosen)
+    assert all(name.startswith(("PERF-002", "SEC-005")) for name in chosen)
     with pytest.raises(CatalogueError, match="no control or risk 'SEC-999'"):
         select(all_controls(), [], ["SEC-999"])
