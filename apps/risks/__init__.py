@@ -1,0 +1,1 @@
+"""The register: profiles, their risks, and what the documents say against themselves."""

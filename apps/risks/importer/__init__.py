@@ -1,0 +1,1 @@
+"""Reads risk-profile documents; knows nothing of the database."""
