@@ -12,7 +12,8 @@ from psycopg import IsolationLevel
 from config.env import BASE_DIR, ConfigurationError, Environment, prefix_of
 
 SCHEMES = ("postgres", "postgresql")
-QUERY_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
+TLS_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
+QUERY_OPTIONS = TLS_OPTIONS
 # Weakest first, as libpq documents them.
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 MINIMUMS = ("verify-full", "verify-ca", "require")

@@ -4,7 +4,9 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +21,19 @@ ROLES = ("app", "owner", "auditor", "admin")
 
 class ConfigurationError(Exception):
     """A variable is missing or wrong; the message names it and never shows a secret."""
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """End the process with the sentence of a ConfigurationError, without a traceback.
+
+    Exit code 3 is also gunicorn's for a worker that cannot boot: it ends instead of trying again.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        sys.stderr.write(f"Configuration: {error}\n")
+        raise SystemExit(3) from None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
 INSTALLED_APPS = [
     "apps.accounts",
     "apps.database",
-    "apps.backups",
+    "apps.backups.apps.BackupsConfig",
     "apps.schema",
     "apps.controls",
     "apps.risks",
@@ -48,7 +48,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "dbbackup",
+    "apps.backups.apps.BackupLibraryConfig",
     "health_check",
     "csp",
 ]
@@ -172,6 +172,7 @@ WHITENOISE_AUTOREFRESH = not PRODUCTION
 
 # Backups. The library's own error mails carry the whole environment.
 DBBACKUP_SEND_EMAIL = False
+DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.HoldfastConnector"}}
 
 # Logs
 LOGGING = {

@@ -4,8 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from config.env import become_web_process
+from config.env import become_web_process, one_sentence
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 become_web_process()
-application = get_wsgi_application()
+with one_sentence():
+    application = get_wsgi_application()

@@ -1,7 +1,27 @@
-"""The application of the backups."""
+"""The application of the backups, and django-dbbackup without its mailer."""
 
+import logging
+import sys
+
+from dbbackup.apps import DbbackupConfig
 from django.apps import AppConfig
+
+from apps.database.redaction import RedactionFilter
 
 
 class BackupsConfig(AppConfig):
     name = "apps.backups"
+
+
+class BackupLibraryConfig(DbbackupConfig):
+    """django-dbbackup, whose own start-up installs a handler that mails the whole environment."""
+
+    def ready(self) -> None:
+        # The library's commands look for a stream handler here, and add a bare one when there is
+        # none.
+        logger = logging.getLogger("dbbackup.command")
+        handler = logging.StreamHandler(sys.stderr)
+        handler.addFilter(RedactionFilter())
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.handlers = [handler]
+        logger.propagate = False

@@ -113,6 +113,11 @@ def edit(file: str, pattern: str, replacement: str) -> Action:
     return act
 
 
+def command(*arguments: str) -> Action:
+    """Run a command of the project in the peer's copy; 1 is an answer, not a fault."""
+    return lambda scratch: scratch.manage(*arguments)
+
+
 def original(file: str) -> Action:
     """Put a file of the peer's copy back as the project has it."""
     return lambda scratch: scratch.restore_file(file)

@@ -180,9 +180,19 @@ class Scratch:
             "DATABASE_URL": self.address("app", database=database),
             "DATABASE_OWNER_URL": self.address("owner", database=database),
             "DATABASE_AUDITOR_URL": self.address("auditor", database=database),
-            "BACKUP_DIR": str(self.project / "backups"),
+            "BACKUP_DIR": str(self.backups),
+            "DATABASE_ADMIN_URL": self.cluster.address(),
             **self.environment,
         }
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the peer's backups; `fresh` empties it."""
+        return self.project / "backups"
+
+    def manage(self, *arguments: str) -> None:
+        """Run a command of the project's copy on the scratch database."""
+        self._manage(*arguments)
 
     def _manage(self, *arguments: str, database: str = SCRATCH) -> subprocess.CompletedProcess[str]:
         """Run a command of the project's copy in a process of its own."""

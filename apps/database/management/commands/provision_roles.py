@@ -12,8 +12,7 @@ from django.db import DEFAULT_DB_ALIAS
 from apps.database.connection import role_entry, role_is_configured
 from apps.database.redaction import redact
 from apps.database.roles import configured_roles, plan, provision
-
-TLS_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
+from config.database import TLS_OPTIONS
 
 
 class Command(BaseCommand):

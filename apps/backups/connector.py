@@ -1,0 +1,97 @@
+"""How django-dbbackup dumps and restores PostgreSQL here: with fitting tools and a snapshot."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from dbbackup import settings as library_settings
+from dbbackup.db.exceptions import CommandConnectorError
+from dbbackup.db.postgresql import PgDumpBinaryConnector
+from django.utils import timezone
+
+from apps.backups.tools import (
+    ToolError,
+    Tools,
+    connection_arguments,
+    fitting,
+    installed_tools,
+    needs_tls,
+    run,
+)
+from apps.database.connection import open_wrapper
+from apps.database.facts.server import server_version
+from apps.database.facts.tables import TableContent, table_contents
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """What was in the snapshot that a dump was made of."""
+
+    server_version: str
+    tool_version: int
+    started_at: datetime
+    tables: dict[str, TableContent]
+
+
+class HoldfastConnector(PgDumpBinaryConnector):
+    """Custom format, argument lists, a minimal environment, and counts of the same snapshot."""
+
+    dumped: Dumped | None = None
+    spool: IO[bytes] | None = None
+
+    def close_spool(self) -> None:
+        """Give the spooled dump's disk space back; the library leaves that to the collector."""
+        if self.spool is not None:
+            self.spool.close()
+
+    def _create_dump(self) -> IO[bytes]:
+        entry = self.connection.settings_dict
+        started_at = timezone.now()
+        output: Any = SpooledTemporaryFile(  # noqa: SIM115  # read on by the library
+            max_size=library_settings.TMP_FILE_MAX_SIZE, dir=library_settings.TMP_DIR
+        )
+        self.spool = output
+        with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            # The snapshot's session rests while pg_dump works.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute("SELECT pg_catalog.pg_export_snapshot()")
+            (snapshot,) = cursor.fetchone()
+            version = server_version(cursor)
+            tools = _tools(version, entry)
+            tables = table_contents(cursor)
+            try:
+                run(self.dump_command(tools, snapshot), entry, stdout=output)
+            except ToolError as error:
+                raise CommandConnectorError(str(error)) from None
+        self.dumped = Dumped(version, tools.major, started_at, tables)
+        output.seek(0)
+        return output  # type: ignore[no-any-return]
+
+    def dump_command(self, tools: Tools, snapshot: str) -> list[str]:
+        command = [str(tools.folder / "pg_dump"), "--format=custom", f"--snapshot={snapshot}"]
+        command += connection_arguments(self.connection.settings_dict)
+        command += [f"--exclude-table-data={table}" for table in self.exclude]
+        return command + [f"--schema={schema}" for schema in self.schemas or ()]
+
+    def _restore_dump(self, dump: IO[bytes]) -> tuple[None, None]:
+        entry = self.connection.settings_dict
+        with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
+            tools = _tools(server_version(cursor), entry)
+        command = [str(tools.folder / "pg_restore"), "--single-transaction", "--clean"]
+        command += ["--if-exists", *connection_arguments(entry)]
+        try:
+            run(command, entry, stdin=dump)
+        except ToolError as error:
+            raise CommandConnectorError(str(error)) from None
+        return None, None
+
+
+def _tools(version: str, entry: dict[str, Any]) -> Tools:
+    try:
+        major = int(version.partition(".")[0])
+        return fitting(installed_tools(), major, needs_tls=needs_tls(entry))
+    except ToolError as error:
+        raise CommandConnectorError(str(error)) from None

@@ -1,0 +1,57 @@
+"""Facts about the rows of tables: how many, and a fingerprint that one changed value changes."""
+
+from dataclasses import dataclass
+
+from django.db.backends.utils import CursorWrapper
+from psycopg.sql import SQL, Identifier
+
+# What the text form of a row depends on must be the same wherever it is read.
+STEADY_TEXT = (
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL IntervalStyle = 'postgres'",
+    "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL bytea_output = 'hex'",
+)
+
+
+@dataclass(frozen=True)
+class TableContent:
+    """A table's rows: their number, and a fingerprint that does not depend on their order."""
+
+    rows: int
+    fingerprint: str
+
+
+def table_names(cursor: CursorWrapper) -> list[tuple[str, str]]:
+    """Schema and name of every table that is no system's and no extension's, in order."""
+    cursor.execute(
+        """
+        SELECT n.nspname, c.relname
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+          AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                          WHERE d.classid = 'pg_catalog.pg_class'::regclass
+                            AND d.objid = c.oid AND d.deptype = 'e')
+        ORDER BY 1, 2
+        """
+    )
+    return [(schema, table) for schema, table in cursor.fetchall()]
+
+
+def table_contents(cursor: CursorWrapper) -> dict[str, TableContent]:
+    """The content of every table, by `schema.table`; reads all rows, inside a transaction."""
+    for statement in STEADY_TEXT:
+        cursor.execute(statement)
+    contents = {}
+    for schema, table in table_names(cursor):
+        cursor.execute(
+            SQL(
+                "SELECT count(*),"
+                " coalesce(sum(('x' || pg_catalog.left(pg_catalog.md5(t::text), 15))"
+                "::bit(60)::bigint), 0)::text FROM ONLY {} t"
+            ).format(Identifier(schema, table))
+        )
+        contents[f"{schema}.{table}"] = TableContent(*cursor.fetchone())
+    return contents

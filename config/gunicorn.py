@@ -1,0 +1,31 @@
+"""How gunicorn serves: `gunicorn config.wsgi --config config/gunicorn.py`."""
+
+import os
+import sys
+from typing import Any
+
+from config.env import load_environment, one_sentence
+
+with one_sentence():
+    _env = load_environment()
+    bind = f"{_env.text('WEB_HOST')}:{_env.integer('PORT', minimum=1, maximum=65535)}"
+    workers = _env.integer("WEB_CONCURRENCY", minimum=1, maximum=1000)
+    threads = _env.integer("WEB_THREADS", minimum=1, maximum=1000)
+
+worker_class = "gthread"
+timeout = 30
+graceful_timeout = 20
+keepalive = 5
+# A heartbeat file on a slow disk would stop workers for nothing.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+# On by default, in the home directory: a door that nobody asked for.
+control_socket_disable = True
+accesslog = "-"
+# Path without query: a query may hold what somebody searched for, or a secret.
+access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """A pool that was opened before the fork breaks every child; the master must have none."""
+    if "django.db" in sys.modules:
+        sys.modules["django.db"].connections.close_all()
