@@ -1,0 +1,126 @@
+"""The pages: the register, one risk, search."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from apps.controls.control import Control
+from apps.controls.discovery import all_controls
+from apps.controls.models import Verdict
+from apps.risks.exposure import RiskStanding, standings
+from apps.risks.method import RATING_WORDS
+from apps.risks.models import Risk
+from apps.risks.models.risk import LONGEST_QUERY, searchable
+from apps.web.access import readers_only
+from apps.web.register import build, current_revisions
+
+RESULTS_A_PAGE = 50
+HISTORY = 10
+
+
+@require_safe
+@readers_only
+def register(request: HttpRequest) -> HttpResponse:
+    """The newest profile, or the one that `?profile=` names; `?p=` and `?i=` filter the list."""
+    revisions = current_revisions()
+    if not revisions:
+        return render(request, "web/empty.html")
+    slug = request.GET.get("profile")
+    chosen = next((r for r in revisions if r.profile.slug == slug), None)
+    if slug and chosen is None:
+        raise Http404("There is no such profile.")
+    found = build(chosen or revisions[0], revisions)
+    probability, impact = _rating(request, "p"), _rating(request, "i")
+    rows = [
+        row
+        for row in found.rows
+        if probability in (None, row.risk.probability) and impact in (None, row.risk.impact)
+    ]
+    context = {
+        "register": found,
+        "rows": rows,
+        "probability": probability,
+        "impact": impact,
+        "impact_words": [RATING_WORDS[number] for number in (1, 2, 3)],
+    }
+    return render(request, "web/register.html", context)
+
+
+def _rating(request: HttpRequest, name: str) -> int | None:
+    """A rating from 1 to 3 that the address asks for; anything else filters nothing."""
+    value = request.GET.get(name, "")
+    return int(value) if value in ("1", "2", "3") else None
+
+
+@dataclass(frozen=True)
+class JudgedControl:
+    """A control of the catalogue with its newest verdict and its history, newest first."""
+
+    control: Control
+    verdict: Verdict | None
+    history: list[Verdict]
+
+
+@require_safe
+@readers_only
+def risk(request: HttpRequest, key: UUID) -> HttpResponse:
+    """One risk with what the document says, its controls and their evidence."""
+    found = get_object_or_404(
+        Risk.objects.select_related("revision__profile").prefetch_related(
+            "mitigations", "testing_focus", "components", "discrepancies", "priority_tests"
+        ),
+        pk=key,
+    )
+    (standing,) = standings([found], timezone.now())
+    context: dict[str, Any] = {
+        "risk": found,
+        "standing": standing,
+        "controls": _judged_controls(found.code),
+        "probability_word": RATING_WORDS.get(found.probability or 0),
+        "impact_word": RATING_WORDS.get(found.impact or 0),
+    }
+    return render(request, "web/risk.html", context)
+
+
+def _judged_controls(code: str) -> list[JudgedControl]:
+    controls = [control for control in all_controls() if control.risk == code]
+    verdicts = (
+        Verdict.objects.for_risk(code)
+        .select_related("assessment")
+        .order_by("-assessment__sequence")[: HISTORY * max(1, len(controls))]
+    )
+    by_control: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_control.setdefault(verdict.control, []).append(verdict)
+    return [
+        JudgedControl(control, next(iter(history), None), history[:HISTORY])
+        for control in controls
+        for history in [by_control.get(control.id, [])]
+    ]
+
+
+@require_safe
+@readers_only
+def search(request: HttpRequest) -> HttpResponse:
+    """The risks of current revisions that a person's words find, best first."""
+    asked = request.GET.get("q", "")
+    words = searchable(asked)
+    found = Risk.objects.current().select_related("revision__profile").search(words)
+    page = Paginator(found, RESULTS_A_PAGE).get_page(request.GET.get("page"))
+    rows: list[RiskStanding] = standings(page.object_list, timezone.now())
+    order = {item.pk: place for place, item in enumerate(page.object_list)}
+    context = {
+        "asked": bool(asked.strip()),
+        "words": words,
+        "shortened": len(asked) > LONGEST_QUERY,
+        "longest": LONGEST_QUERY,
+        "page": page,
+        "rows": sorted(rows, key=lambda row: order[row.risk.pk]),
+    }
+    return render(request, "web/search.html", context)
