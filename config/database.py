@@ -2,14 +2,15 @@
 
 import re
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import dj_database_url
 from psycopg import IsolationLevel
 
-from config.env import BASE_DIR, ConfigurationError, Environment, prefix_of
+from config.env import BASE_DIR, ConfigurationError, Environment, prefix_of, read_text
 
 SCHEMES = ("postgres", "postgresql")
 TLS_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
@@ -17,8 +18,14 @@ QUERY_OPTIONS = TLS_OPTIONS
 # Weakest first, as libpq documents them.
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 MINIMUMS = ("verify-full", "verify-ca", "require")
+CHANNEL_BINDINGS = ("disable", "prefer", "require")
 POOL_MODES = ("persistent", "native", "pgbouncer")
-PARTS = ("HOST", "PORT", "NAME", "USER", "PASSWORD", "PASSWORD_FILE")
+PARTS = (
+    *("HOST", "PORT", "NAME", "USER", "PASSWORD", "PASSWORD_FILE"),
+    *("SSLMODE", "SSLROOTCERT"),
+)
+# Which variable holds a part: the address, or one of its own.
+Where = Callable[[str], str]
 
 
 class DatabaseEntry(dict[str, Any]):
@@ -50,8 +57,12 @@ def database_entry(env: Environment, role: str) -> DatabaseEntry | None:
         entry = _from_parts(env, prefix)
     else:
         return None
-    _check_names(entry, f"{prefix}_URL" if url else f"{prefix}_*", env)
-    _enforce_tls(entry, f"{prefix}_URL" if url else f"{prefix}_SSLMODE", env)
+
+    def where(part: str) -> str:
+        return f"{prefix}_URL" if url else f"{prefix}_{part}"
+
+    _check_names(entry, where, env)
+    _enforce_tls(entry, where, env)
     _add_behaviour(entry, env, role)
     return entry
 
@@ -59,24 +70,21 @@ def database_entry(env: Environment, role: str) -> DatabaseEntry | None:
 def parse_address(url: str, variable: str) -> DatabaseEntry:
     """A PostgreSQL address as a DATABASES entry, its scheme and options on the allow-list."""
     _check_text(url, variable)
-    split = urlsplit(url)
-    if split.scheme not in SCHEMES:
+    split, parsed = _split(url)
+    if split is not None and split.scheme not in SCHEMES:
         scheme = f"{split.scheme}://" if url.startswith(f"{split.scheme}://") else "none"
         raise ConfigurationError(
             f"{variable}: the scheme is {scheme}; expected postgres:// or postgresql://."
         )
-    if split.fragment or "#" in url:
+    if "#" in url:
         raise ConfigurationError(
             f"{variable}: a '#' starts a part that would be ignored; write it as %23."
         )
+    if split is None or "@" in split.netloc.rpartition("@")[0] + split.path + split.query:
+        raise _not_an_address(variable)
     _check_options(split.query, variable)
-    try:
-        parsed = dj_database_url.parse(url)
-    except ValueError:
-        raise ConfigurationError(
-            f"{variable}: not a valid address; expected postgresql://USER:PASSWORD@HOST:PORT/NAME "
-            "with one host, and special characters percent-encoded (a '/' is %2F)."
-        ) from None
+    if parsed is None:
+        raise _not_an_address(variable)
     entry = DatabaseEntry(parsed)
     entry["OPTIONS"] = {name: str(value) for name, value in parsed.get("OPTIONS", {}).items()}
     host = split.netloc.rpartition("@")[2]
@@ -84,6 +92,26 @@ def parse_address(url: str, variable: str) -> DatabaseEntry:
         # hostname of urlsplit is lower-cased, which would change the path of a socket.
         entry["HOST"] = unquote(re.sub(r":[0-9]+$", "", host))
     return entry
+
+
+def _split(url: str) -> tuple[SplitResult | None, dict[str, Any] | None]:
+    """The address split, and as a DATABASES entry; None where the libraries cannot read it.
+
+    Their errors quote the address, so they end here, not even as the context of ours.
+    """
+    split = None
+    try:
+        split = urlsplit(url)
+        return split, dict(dj_database_url.parse(url))
+    except ValueError:
+        return split, None
+
+
+def _not_an_address(variable: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{variable}: not a valid address; expected postgresql://USER:PASSWORD@HOST:PORT/NAME "
+        "with one host, and special characters percent-encoded (a '/' is %2F, an '@' %40)."
+    )
 
 
 def _check_text(url: str, variable: str) -> None:
@@ -108,9 +136,8 @@ def _check_options(query: str, variable: str) -> None:
         name = unquote(pair.partition("=")[0])
         value = unquote(pair.partition("=")[2])
         if name not in QUERY_OPTIONS:
-            shown = name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]{0,40}", name) else "one"
             raise ConfigurationError(
-                f"{variable}: the option {shown!r} is not allowed; "
+                f"{variable}: the option {_shown(name)} is not allowed; "
                 f"expected only {', '.join(QUERY_OPTIONS)}."
             )
         if name in seen or not value:
@@ -145,11 +172,13 @@ def _password(env: Environment, prefix: str) -> str:
         raise ConfigurationError(
             f"{prefix}_PASSWORD and {prefix}_PASSWORD_FILE are both set; expected one."
         )
-    try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigurationError(f"{prefix}_PASSWORD_FILE cannot be read: {reason}.") from None
+    password = read_text(BASE_DIR / path, f"{prefix}_PASSWORD_FILE").rstrip("\r\n")
+    if not password or re.search(r"[\x00-\x1f\x7f]", password):
+        problem = "holds a control character" if password else "is empty"
+        raise ConfigurationError(
+            f"{prefix}_PASSWORD_FILE: the file {problem}; expected the password alone."
+        )
+    return password
 
 
 def is_socket(entry: dict[str, Any]) -> bool:
@@ -157,68 +186,76 @@ def is_socket(entry: dict[str, Any]) -> bool:
     return str(entry["HOST"]).startswith("/")
 
 
-def _check_names(entry: DatabaseEntry, variable: str, env: Environment) -> None:
+def _check_names(entry: DatabaseEntry, where: Where, env: Environment) -> None:
     host, name = str(entry["HOST"]), str(entry["NAME"])
-    production = env.text("ENVIRONMENT") == "production"
-    for value, what in ((host, "host"), (name, "database name"), (entry["USER"], "user")):
-        if production and not value:
-            raise ConfigurationError(f"{variable}: the {what} is missing; production needs it.")
+    for part, what in (("HOST", "host"), ("NAME", "database name"), ("USER", "user")):
+        if env.production and not entry[part]:
+            raise ConfigurationError(f"{where(part)}: the {what} is missing; production needs it.")
     if not is_socket(entry) and not re.fullmatch(r"[A-Za-z0-9_.:-]*", host):
         raise ConfigurationError(
-            f"{variable}: the host is not one host name, IP address or socket folder."
+            f"{where('HOST')}: the host is not one host name, IP address or socket folder."
         )
     # The tools of PostgreSQL take a name with '=' or '://' for a whole connection string.
     if re.search(r"[=\x00-\x1f/\\]|^-", name) or len(name.encode()) > 63:
         raise ConfigurationError(
-            f"{variable}: the database name may not hold '=', '/' or '\\', start with '-', "
+            f"{where('NAME')}: the database name may not hold '=', '/' or '\\', start with '-', "
             "or be longer than 63 bytes."
         )
 
 
-def _enforce_tls(entry: DatabaseEntry, variable: str, env: Environment) -> None:
+def _enforce_tls(entry: DatabaseEntry, where: Where, env: Environment) -> None:
     options = entry["OPTIONS"]
     mode = options.get("sslmode")
     minimum = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
-    if mode is not None and mode not in SSLMODES:
-        raise ConfigurationError(
-            f"{variable}: sslmode is {mode!r}; expected {', '.join(SSLMODES)}."
-        )
+    for name, choices in (("sslmode", SSLMODES), ("channel_binding", CHANNEL_BINDINGS)):
+        if name in options and options[name] not in choices:
+            raise ConfigurationError(
+                f"{where('SSLMODE')}: {name} is {_shown(options[name])}; "
+                f"expected {', '.join(choices)}."
+            )
     if is_socket(entry):
         return
-    if env.text("ENVIRONMENT") == "production":
+    if env.production:
         # An address without a mode gets the minimum: stronger than libpq's "prefer", never weaker.
         mode = options.setdefault("sslmode", minimum)
         if SSLMODES.index(mode) < SSLMODES.index(minimum):
             raise ConfigurationError(
-                f"{variable}: sslmode is {mode!r}; production expects at least {minimum!r}. "
-                "Use sslmode=verify-full, or set DATABASE_SSLMODE_MINIMUM=require "
+                f"{where('SSLMODE')}: sslmode is {mode!r}; production expects at least "
+                f"{minimum!r}. Use sslmode=verify-full, or set DATABASE_SSLMODE_MINIMUM=require "
                 "(or verify-ca) to accept less in so many words."
             )
-    if mode in ("verify-ca", "verify-full"):
-        options["sslrootcert"] = str(_root_certificate(options.get("sslrootcert"), mode, variable))
+    if mode in ("verify-ca", "verify-full") or "sslrootcert" in options:
+        given = options.get("sslrootcert")
+        options["sslrootcert"] = str(_root_certificate(given, mode, where("SSLROOTCERT")))
 
 
-def _root_certificate(given: str | None, mode: str, variable: str) -> Path:
+def _shown(value: str) -> str:
+    """A short word; what is longer or stranger may be a secret that slipped in."""
+    return repr(value) if re.fullmatch(r"[A-Za-z_-]{1,40}", value) else "no single word"
+
+
+def _root_certificate(given: str | None, mode: str | None, variable: str) -> Path:
     """The file of certificate authorities, checked to hold one.
 
     `system` is resolved here: the tools of PostgreSQL 15 take the word for a file name, and the
     trust folder compiled into the psycopg wheel does not exist.
     """
-    if given in (None, "system"):
-        if mode == "verify-ca":
-            raise ConfigurationError(
-                f"{variable}: sslmode=verify-ca needs sslrootcert=FILE of a private authority; "
-                "with the system's authorities only verify-full proves anything."
-            )
+    if given not in (None, "system"):
+        path = BASE_DIR / str(given)
+    elif mode == "verify-full":
         path = _system_bundle(variable)
     else:
-        path = BASE_DIR / str(given)
+        raise ConfigurationError(
+            f"{variable}: sslmode={mode or 'prefer'} needs sslrootcert=FILE of a private "
+            "authority; with the system's authorities only verify-full proves anything."
+        )
     try:
         ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or "it holds no certificate in PEM form"
-        if isinstance(error, ssl.SSLError):
-            reason = "it holds no certificate in PEM form"
+        # An SSLError is an OSError too, whose strerror is a code of OpenSSL.
+        reason = "it holds no certificate in PEM form"
+        if not isinstance(error, ssl.SSLError) and error.strerror:
+            reason = error.strerror
         raise ConfigurationError(f"{variable}: sslrootcert {str(path)!r}: {reason}.") from None
     return path
 
@@ -275,11 +312,11 @@ def timeouts(env: Environment, role: str) -> list[tuple[str, str]]:
 
 
 def pool_mode(env: Environment) -> str:
-    """The pooling mode; the two that exclude each other stop the start."""
+    """The pooling mode; two that exclude each other stop the start."""
     mode = env.choice("DATABASE_POOL", POOL_MODES)
-    if mode == "native" and env.is_set("DATABASE_CONN_MAX_AGE"):
+    if mode != "persistent" and env.is_set("DATABASE_CONN_MAX_AGE"):
         raise ConfigurationError(
-            "DATABASE_POOL is 'native' and DATABASE_CONN_MAX_AGE is set; the pool and persistent "
+            f"DATABASE_POOL is {mode!r} and DATABASE_CONN_MAX_AGE is set; pools and persistent "
             "connections exclude each other. Remove DATABASE_CONN_MAX_AGE."
         )
     return mode

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 TRUE_WORDS = ("true", "yes", "on", "1")
 FALSE_WORDS = ("false", "no", "off", "0")
+ENVIRONMENTS = ("production", "development", "test")
 ROLES = ("app", "owner", "auditor", "admin")
+# Shorter names, such as DEBUG, have neighbours that mean something else.
+SHORTEST_NAME_WITH_SLIPS = 10
 
 
 class ConfigurationError(Exception):
@@ -61,7 +64,7 @@ def _address_variables(role: str) -> list[Variable]:
         Variable(f"{prefix}_USER", f"User for {role}, instead of {prefix}_URL."),
         Variable(f"{prefix}_PASSWORD", f"Password for {role}, with the parts.", secret=True),
         Variable(f"{prefix}_PASSWORD_FILE", f"File that holds the password for {role}."),
-        Variable(f"{prefix}_SSLMODE", f"sslmode for {role}, with the parts.", "verify-full"),
+        Variable(f"{prefix}_SSLMODE", f"sslmode for {role}, with the parts."),
         Variable(f"{prefix}_SSLROOTCERT", f"File of the certificate authority for {role}."),
     ]
 
@@ -71,6 +74,7 @@ VARIABLES: tuple[Variable, ...] = (
         "ENVIRONMENT", "production, development or test. Missing means production.", "production"
     ),
     Variable("SECRET_KEY", "Django's signing key: at least 50 random characters.", secret=True),
+    Variable("SECRET_KEY_FILE", "File that holds the signing key, instead of SECRET_KEY."),
     Variable("DEBUG", "Django's debug pages: true or false; refused in production.", "false"),
     Variable("ALLOWED_HOSTS", "Host names that the site answers to, separated by commas."),
     Variable("CSRF_TRUSTED_ORIGINS", "Origins trusted for forms, such as https://a.example.", ""),
@@ -116,21 +120,25 @@ class Environment:
     """
 
     values: Mapping[str, str] = field(repr=False)
-    hidden: frozenset[str] = frozenset()
 
     def text(self, name: str, default: str | None = None) -> str | None:
         variable = declared(name)
-        fallback = default if default is not None else variable.default
-        if name in self.hidden:
-            return fallback
         value = self.values.get(name, "").strip()
         if "\x00" in value:
             raise ConfigurationError(f"{name} holds a NUL character.")
-        return value or fallback
+        # Bytes of a process variable that are no UTF-8 arrive as lone surrogates.
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ConfigurationError(f"{name} is not UTF-8 text.")
+        return value or (default if default is not None else variable.default)
 
     def is_set(self, name: str) -> bool:
         """Whether the variable has a value of its own, not only a default."""
-        return name not in self.hidden and bool(self.values.get(declared(name).name, "").strip())
+        return bool(self.values.get(declared(name).name, "").strip())
+
+    @property
+    def production(self) -> bool:
+        """Whether the rules of production hold; a missing ENVIRONMENT means that they do."""
+        return self.choice("ENVIRONMENT", ENVIRONMENTS) == "production"
 
     def required(self, name: str, remedy: str) -> str:
         value = self.text(name)
@@ -184,34 +192,56 @@ def _one_of(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def read_text(path: Path, what: str) -> str:
+    """The text of a file that may hold secrets."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{what} cannot be read: {error.strerror}.") from None
+    # A UnicodeDecodeError would carry the whole content, even as a suppressed context.
+    text = content.decode("utf-8-sig", errors="replace")
+    if "\ufffd" in text:
+        raise ConfigurationError(f"{what} cannot be read: not UTF-8 text.")
+    return text
+
+
 def read_env_file(path: Path) -> dict[str, str]:
     """The variables of a `.env` file; {} when there is none.
 
     Every line is checked before django-environ sees it, because that library logs whole lines
     that it cannot read, and a line may hold a password.
     """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigurationError(f"{path.name} cannot be read: {reason}.") from None
+    content = read_text(path, path.name)
+    assignments: dict[str, str] = {}
     for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        match = re.fullmatch(r"(?:export )?([A-Z][A-Z0-9_]*)=(.*)", line)
-        if match is None:
-            raise ConfigurationError(
-                f"{path.name}, line {number}: expected NAME=value without spaces around '='."
-            )
-        _refuse_unknown(match[1], f"{path.name}, line {number}")
+        where = f"{path.name}, line {number}"
+        name = _assigned_name(line, where)
+        if name in assignments:
+            raise ConfigurationError(f"{where}: {name} stands twice; remove one of the lines.")
+        assignments[name] = line.rstrip()
 
     class File(environ.Env):
         ENVIRON: dict[str, str] = {}
 
-    File.read_env(io.StringIO(content))
+    File.read_env(io.StringIO("\n".join(assignments.values())))
     return File.ENVIRON
+
+
+def _assigned_name(line: str, where: str) -> str:
+    match = re.fullmatch(r"(?:export )?([A-Z][A-Z0-9_]*)=(\S.*)?", line)
+    if match is None:
+        raise ConfigurationError(
+            f"{where}: expected NAME=value, the name in capitals, without spaces around '='."
+        )
+    name, value = match[1], (match[2] or "").rstrip()
+    if value[:1] in ("'", '"') and (len(value) < 2 or value[0] != value[-1]):
+        raise ConfigurationError(f"{where}: the quotation mark before {name}'s value never closes.")
+    _refuse_unknown(name, where)
+    return name
 
 
 def _refuse_unknown(name: str, where: str) -> None:
@@ -222,24 +252,36 @@ def _refuse_unknown(name: str, where: str) -> None:
     raise ConfigurationError(f"{where}: {name} is not a known variable.{hint}")
 
 
-def _refuse_misspelt(names: Sequence[str]) -> None:
-    """Stop at a process variable that is nearly one of ours; other programs' names pass."""
+def _refuse_misspelt(names: Iterable[str]) -> None:
+    """Stop at a process variable that is one slip away from ours; other programs' names pass."""
     for name in names:
         if name in _DECLARED:
             continue
-        near = difflib.get_close_matches(name, _DECLARED, n=1, cutoff=0.95)
-        if near:
-            raise ConfigurationError(f"{name} is not a known variable. Did you mean {near[0]}?")
+        for known in _DECLARED:
+            if len(known) >= SHORTEST_NAME_WITH_SLIPS and _is_one_slip(name, known):
+                raise ConfigurationError(f"{name} is not a known variable. Did you mean {known}?")
+
+
+def _is_one_slip(name: str, known: str) -> bool:
+    """Whether one letter is missing, too many, wrong or swapped with its neighbour."""
+    shorter, longer = sorted((name, known), key=len)
+    pairs = enumerate(zip(shorter, longer, strict=False))
+    same = next((place for place, (a, b) in pairs if a != b), len(shorter))
+    short, long = shorter[same:], longer[same:]
+    if len(short) != len(long):
+        return short == long[1:]
+    return short[1:] == long[1:] or (short[:2] == long[1::-1] and short[2:] == long[2:])
 
 
 def load_environment() -> Environment:
     """The process's variables over those of `.env` beside manage.py."""
     ours = {name: value for name, value in os.environ.items() if name in _DECLARED}
-    _refuse_misspelt([name for name in os.environ if name.startswith(("DATABASE_", "ENVIRON"))])
-    return Environment({**read_env_file(BASE_DIR / ".env"), **ours}, hidden=_hidden)
+    _refuse_misspelt(os.environ)
+    values = {**read_env_file(BASE_DIR / ".env"), **ours}
+    return Environment({name: value for name, value in values.items() if name not in _forgotten})
 
 
-_hidden: frozenset[str] = frozenset()
+_forgotten: frozenset[str] = frozenset()
 
 
 def become_web_process() -> None:
@@ -247,9 +289,9 @@ def become_web_process() -> None:
 
     The web process holds app's credentials only, also where one `.env` has them all.
     """
-    global _hidden  # settings are loaded by name, so nothing can be handed to them
-    _hidden = frozenset(
+    global _forgotten  # settings are loaded by name, so nothing can be handed to them
+    _forgotten = frozenset(
         variable.name for role in ROLES if role != "app" for variable in _address_variables(role)
     )
-    for name in _hidden:
+    for name in _forgotten:
         os.environ.pop(name, None)

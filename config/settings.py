@@ -1,7 +1,7 @@
 """Every setting once, top to bottom, driven by the environment."""
 
 from config.database import MINIMUMS, database_entry, pool_mode, timeouts
-from config.env import BASE_DIR, ROLES, ConfigurationError, load_environment
+from config.env import BASE_DIR, ROLES, ConfigurationError, load_environment, read_text
 
 env = load_environment()
 
@@ -12,10 +12,17 @@ DEBUG = env.boolean("DEBUG")
 if DEBUG and PRODUCTION:
     raise ConfigurationError("DEBUG is true and ENVIRONMENT is production; remove DEBUG.")
 
-SECRET_KEY = env.required(
-    "SECRET_KEY",
-    "Generate one: python -c 'import secrets; print(secrets.token_urlsafe(50))'. "
-    "In a development clone, `make run` writes it to .env.",
+_key_file = env.text("SECRET_KEY_FILE")
+if _key_file and env.is_set("SECRET_KEY"):
+    raise ConfigurationError("SECRET_KEY and SECRET_KEY_FILE are both set; expected one.")
+SECRET_KEY = (
+    read_text(BASE_DIR / _key_file, "SECRET_KEY_FILE").strip()
+    if _key_file
+    else env.required(
+        "SECRET_KEY",
+        "Generate one: python -c 'import secrets; print(secrets.token_urlsafe(50))'. "
+        "In a development clone, `make run` writes it to .env.",
+    )
 )
 if PRODUCTION and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
     raise ConfigurationError(

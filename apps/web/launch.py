@@ -183,7 +183,9 @@ def _prepare_register() -> None:
         call_command("migrate", interactive=False, verbosity=0)
     call_command("create_first_administrator")
     with _step("Profile"):
-        call_command("import_profile", PROFILE)
+        imported = io.StringIO()
+        call_command("import_profile", PROFILE, stdout=imported)
+        say(imported.getvalue().strip().splitlines()[0])
     with _step("Verdicts"):
         try:
             call_command("assess", stdout=io.StringIO())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-MANAGE = ".venv/bin/python manage.py"
+from config.commands import manage
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ def suggestions(failing_controls: set[str]) -> list[Suggestion]:
     """The commands that mend what fails, then those that are always useful."""
     found = []
     if any(control.startswith("DATA-002.") for control in failing_controls):
-        found.append(Suggestion("Make a backup", f"{MANAGE} dbbackup"))
-        found.append(Suggestion("Prove it by restoring it", f"{MANAGE} verify_backup --latest"))
-    found.append(Suggestion("Judge the database again", f"{MANAGE} assess"))
-    found.append(Suggestion("Show the register in the terminal", f"{MANAGE} register"))
+        found.append(Suggestion("Make a backup", manage("dbbackup")))
+        found.append(Suggestion("Prove it by restoring it", manage("verify_backup --latest")))
+    found.append(Suggestion("Judge the database again", manage("assess")))
+    found.append(Suggestion("Show the register in the terminal", manage("register")))
     return found

@@ -19,6 +19,7 @@ from apps.risks.models import Risk
 from apps.risks.models.risk import LONGEST_QUERY, searchable
 from apps.web.access import readers_only
 from apps.web.register import build, current_revisions
+from config.commands import manage
 
 RESULTS_A_PAGE = 50
 HISTORY = 10
@@ -30,7 +31,9 @@ def register(request: HttpRequest) -> HttpResponse:
     """The newest profile, or the one that `?profile=` names; `?p=` and `?i=` filter the list."""
     revisions = current_revisions()
     if not revisions:
-        return render(request, "web/empty.html")
+        return render(
+            request, "web/empty.html", {"command": manage("import_profile docs/risk-profile.md")}
+        )
     slug = request.GET.get("profile")
     chosen = next((r for r in revisions if r.profile.slug == slug), None)
     if slug and chosen is None:

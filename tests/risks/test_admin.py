@@ -1,5 +1,7 @@
 """The admin shows what was imported and takes what people add."""
 
+import secrets
+
 import pytest
 from django.contrib.admin.sites import site
 from django.test import Client
@@ -15,7 +17,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def staff(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("keeper", password="long-enough-4-tests"))
+    keeper = User.objects.create_superuser("keeper", password=secrets.token_urlsafe())
+    client.force_login(keeper)
     return client
 
 

@@ -16,6 +16,7 @@ from apps.controls.control import Action, Finding, Level, Scope, Specimen, contr
 from apps.controls.inspection import Inspection
 from apps.controls.planting import command, nothing, sequence
 from apps.controls.scratch import Scratch
+from config.commands import manage
 
 # A daily backup, and an hour or two for it to run.
 LONGEST_AGE = timedelta(hours=26)
@@ -101,7 +102,7 @@ def backup_is_recent(inspection: Inspection) -> Iterator[Finding]:
         detail = f"The newest backup is of {last.finished_at:%Y-%m-%d %H:%M} UTC."
     else:
         return
-    yield Finding(Level.ERROR, "No recent backup", database, detail, "python manage.py dbbackup")
+    yield Finding(Level.ERROR, "No recent backup", database, detail, manage("dbbackup"))
 
 
 @control(
@@ -161,5 +162,5 @@ def restore_is_recent(inspection: Inspection) -> Iterator[Finding]:
         "No recent verified restore",
         database,
         detail,
-        "python manage.py dbbackup && python manage.py verify_backup --latest",
+        f"{manage('dbbackup')} && {manage('verify_backup --latest')}",
     )

@@ -19,6 +19,7 @@ from apps.database.facts.roles import (
     role_attributes,
     table_rights,
 )
+from config.commands import manage
 
 POWERS = {
     "superuser": "SUPERUSER",
@@ -126,7 +127,7 @@ def owns_and_creates_nothing(inspection: Inspection) -> Iterator[Finding]:
             "The app role owns an object",
             name,
             f"{role} owns the {thing}, so it can drop or change it.",
-            "Give the role no address of the owner: python manage.py provision_roles --commit",
+            f"Give the service a role of its own: {manage('provision_roles --commit')}",
         )
     for place in places:
         yield Finding(
@@ -181,7 +182,7 @@ def evidence_is_append_only(inspection: Inspection) -> Iterator[Finding]:
     for role in dict.fromkeys((inspection.app_role, auditor)):
         rights = table_rights(inspection.cursor, role, tables)
         if len(rights) < len(tables):
-            raise CannotSee("The evidence has no tables yet.", "Run: python manage.py migrate")
+            raise CannotSee("The evidence has no tables yet.", f"Run: {manage('migrate')}")
         for right in rights:
             forbidden = ["update", "delete", "truncate"]
             if role != auditor or inspection.app_role == auditor:
@@ -246,5 +247,5 @@ def forbidden_is_refused(inspection: Inspection) -> Iterator[Finding]:
                 "The app role did what it must not",
                 subject,
                 f"{inspection.app_role} could {words}.",
-                "Repair the roles: python manage.py provision_roles --commit",
+                f"Repair the roles: {manage('provision_roles --commit')}",
             )

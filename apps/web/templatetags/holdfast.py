@@ -63,3 +63,9 @@ def plain(value: object) -> str:
 def words(value: str) -> str:
     """A key of evidence as words."""
     return value.replace("_", " ")
+
+
+@register.filter
+def unbroken(command: str) -> SafeString:
+    """A command that a line breaks between its words only, never at a hyphen."""
+    return format_html_join(" ", '<span class="word">{}</span>', ((w,) for w in command.split()))

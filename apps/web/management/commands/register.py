@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.risks.exposure import Standing
 from apps.web.register import Register, build, current_revisions
+from config.commands import manage
 
 MARKS = {
     Standing.HELD: "✓ held",
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         if not revisions:
             raise CommandError(
                 "The register is empty; import a profile: "
-                "manage.py import_profile docs/risk-profile.md"
+                + manage("import_profile docs/risk-profile.md")
             )
         for line in _lines(build(revisions[0], revisions)):
             self.stdout.write(line)
