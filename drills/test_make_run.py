@@ -28,7 +28,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def clone(place: Path) -> Clone:
     """A fresh clone in a deep path with spaces, whose socket cannot lie inside."""
-    folder = place / "a folder with spaces" / "x" * 60 / "deeper and deeper" / "holdfast"
+    folder = place / "a folder with spaces" / ("x" * 60) / "deeper and deeper" / "holdfast"
     folder.mkdir(parents=True)
     copy_project(folder)
     return Clone(folder)
