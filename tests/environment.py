@@ -4,6 +4,7 @@ Addresses and passwords are chosen here, before settings are read; the cluster t
 is started by the first test that needs a database.
 """
 
+import atexit
 import os
 import secrets
 from collections.abc import Generator
@@ -24,6 +25,8 @@ roles = Roles(
     *(Credential(f"test_{role}", secrets.token_urlsafe(18)) for role in ("owner", "app", "auditor"))
 )
 cluster = scratch_cluster()
+# A test process that needs no database leaves no folder behind either.
+atexit.register(cluster.remove)
 
 os.environ.update(
     {

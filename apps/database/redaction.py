@@ -11,7 +11,12 @@ from django.views.debug import SafeExceptionReporterFilter
 MASK = "********"
 SHORTEST_SECRET = 6
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@'\"]*):(?P<secret>[^\s@'\"]+)@", re.I)
-_KEYWORD = re.compile(r"(?P<name>\bpassword\s*[=:]\s*)(?P<secret>'[^']*'|[^\s,;)}\]]+)", re.I)
+# `password=…` of a connection string, `'password': '…'` of a dictionary, `PASSWORD '…'` of SQL.
+_KEYWORD = re.compile(
+    r"(?P<name>\bpassword['\"]?(?:\s*[=:]\s*|\s+(?=')))"
+    r"(?P<secret>'(?:[^']|'')*'|\"[^\"]*\"|[^\s,;)}\]'\"]+)",
+    re.I,
+)
 
 
 def known_secrets() -> list[str]:

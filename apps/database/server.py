@@ -250,9 +250,13 @@ class Cluster:
         )
 
     def __enter__(self) -> Self:
-        self.create()
         self._guardian = self._start_guardian()
-        self.start()
+        try:
+            self.create()
+            self.start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -261,6 +265,9 @@ class Cluster:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self.stop("immediate")
         self.remove()
         if self._guardian is not None and self._guardian.stdin is not None:
