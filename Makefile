@@ -36,7 +36,7 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(STATIC) $(BIN)/mypy
-	@$(STATIC) $(BIN)/python manage.py makemigrations --check --dry-run --skip-checks
+	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run --skip-checks
 	@$(BIN)/pre-commit validate-config
 
 format: $(READY)

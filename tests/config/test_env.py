@@ -150,14 +150,14 @@ def test_quotes_comments_export_and_windows_line_ends_are_read(tmp_path: Path) -
         "\r\n"
         "  # an indented comment\r\n"
         "export ENVIRONMENT=test\r\n"
-        "SECRET_KEY='a#b $c'\r\n"
+        "SECRET_KEY='plain#b $c'\r\n"
         'BACKUP_DIR="my backups" \r\n'
         "DATABASE_URL=postgresql://u:p@h/d?sslmode=require\r\n"
         "PORT=\r\n".encode()
     )
     assert read_env_file(path) == {
         "ENVIRONMENT": "test",
-        "SECRET_KEY": "a#b $c",
+        "SECRET_KEY": "plain#b $c",
         "BACKUP_DIR": "my backups",
         "DATABASE_URL": "postgresql://u:p@h/d?sslmode=require",
         "PORT": "",

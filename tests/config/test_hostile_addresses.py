@@ -111,9 +111,9 @@ def test_the_address_of_every_role_is_judged_under_its_own_name(role: str) -> No
 
 def test_percent_encoding_carries_any_character_of_user_password_and_name() -> None:
     entry = entry_of(
-        DATABASE_URL="postgres://a%40b:p%2F%3F%23%25%40%3A%27%20x@h.example:5433/d%20b"
+        DATABASE_URL="postgres://a%40b:plain%2F%3F%23%25%40%3A%27%20x@h.example:5433/d%20b"
     )
-    assert (entry["USER"], entry["PASSWORD"], entry["NAME"]) == ("a@b", "p/?#%@:' x", "d b")
+    assert (entry["USER"], entry["PASSWORD"], entry["NAME"]) == ("a@b", "plain/?#%@:' x", "d b")
     assert (entry["HOST"], entry["PORT"]) == ("h.example", 5433)
 
 

@@ -27,12 +27,12 @@ def test_the_secrets_of_the_process_are_masked_wherever_they_stand() -> None:
     [
         ("postgresql://app:plain@db/x", f"postgresql://app:{MASK}@db/x"),
         (
-            "postgres://a:p%2Fw@db:5/x?sslmode=require",
+            "postgres://a:plain%2F@db:5/x?sslmode=require",
             f"postgres://a:{MASK}@db:5/x?sslmode=require",
         ),
         ("redis://:plain@cache/0", f"redis://:{MASK}@cache/0"),
         ("host=db password=plain user=app", f"host=db password={MASK} user=app"),
-        ("host=db password='pl ain' user=app", f"host=db password={MASK} user=app"),
+        ("host=db password='plain text' user=app", f"host=db password={MASK} user=app"),
         ("{'password': 'plain'}", f"{{'password': {MASK}}}"),
         ("ALTER ROLE x PASSWORD 'plain'", f"ALTER ROLE x PASSWORD {MASK}"),
     ],
@@ -63,13 +63,13 @@ def test_a_record_is_clean_in_message_arguments_and_traceback() -> None:
     handler.handle(
         logging.LogRecord(
             *("redaction", logging.ERROR, "file.py", 1),
-            *("connecting to %s", ("postgresql://app:S3cr3t-argument@db/x",)),
+            *("connecting to %s", ("postgresql://app:Canary-argument@db/x",)),
             (ValueError, error, None),
         )
     )
     assert "ValueError" in stream.getvalue()
     assert CANARY not in stream.getvalue()
-    assert "S3cr3t-argument" not in stream.getvalue()
+    assert "Canary-argument" not in stream.getvalue()
 
 
 @override_settings(DEBUG=True)

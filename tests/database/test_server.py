@@ -86,7 +86,7 @@ def test_a_wrong_password_is_refused_over_the_socket_and_over_the_network() -> N
         for host in (str(cluster.socket_folder), "127.0.0.1"):
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
                 psycopg.connect(
-                    host=host, port=cluster.port, user="postgres", password="wrong", dbname="x"
+                    host=host, port=cluster.port, user="postgres", password="plain", dbname="x"
                 )
 
 
