@@ -28,4 +28,4 @@ USER holdfast
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live/', timeout=2)"]
-CMD ["gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
+CMD ["gunicorn", "--config", "config/gunicorn.py"]

@@ -12,6 +12,8 @@ from psycopg import IsolationLevel
 
 from config.env import BASE_DIR, ConfigurationError, Environment, prefix_of, read_text
 
+# Django's own, whose connections are bounded and tried again.
+ENGINE = "apps.database.postgresql"
 SCHEMES = ("postgres", "postgresql")
 TLS_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
 QUERY_OPTIONS = TLS_OPTIONS
@@ -24,6 +26,14 @@ PARTS = (
     *("HOST", "PORT", "NAME", "USER", "PASSWORD", "PASSWORD_FILE"),
     *("SSLMODE", "SSLROOTCERT"),
 )
+# A network that swallows packets is noticed after half a minute, not after two hours.
+KEEPALIVES = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15000,
+}
+ANSWER_MARGIN_SECONDS = 2
 # Which variable holds a part: the address, or one of its own.
 Where = Callable[[str], str]
 
@@ -86,6 +96,7 @@ def parse_address(url: str, variable: str) -> DatabaseEntry:
     if parsed is None:
         raise _not_an_address(variable)
     entry = DatabaseEntry(parsed)
+    entry["ENGINE"] = ENGINE
     entry["OPTIONS"] = {name: str(value) for name, value in parsed.get("OPTIONS", {}).items()}
     host = split.netloc.rpartition("@")[2]
     if host.lower().startswith("%2f"):
@@ -154,7 +165,7 @@ def _from_parts(env: Environment, prefix: str) -> DatabaseEntry:
     if env.is_set(f"{prefix}_SSLROOTCERT"):
         options["sslrootcert"] = env.text(f"{prefix}_SSLROOTCERT")
     return DatabaseEntry(
-        ENGINE="django.db.backends.postgresql",
+        ENGINE=ENGINE,
         HOST=env.text(f"{prefix}_HOST") or "",
         PORT=env.integer(port, minimum=1, maximum=65535) if env.is_set(port) else "",
         NAME=env.text(f"{prefix}_NAME") or "",
@@ -281,7 +292,14 @@ def _add_behaviour(entry: DatabaseEntry, env: Environment, role: str) -> None:
     mode = pool_mode(env)
     options["application_name"] = f"holdfast-{role}"
     options["connect_timeout"] = env.integer("DATABASE_CONNECT_TIMEOUT", minimum=1, maximum=60)
+    options["connect_retry"] = env.integer("DATABASE_CONNECT_RETRY", minimum=0, maximum=60)
     options["isolation_level"] = IsolationLevel.READ_COMMITTED
+    if not is_socket(entry):
+        options.update(KEEPALIVES)
+    statement = env.integer("DATABASE_STATEMENT_TIMEOUT", minimum=1, maximum=86400)
+    if role in ("app", "auditor"):
+        # The server ends the statement first, unless its answer is lost on the way.
+        options["answer_timeout"] = statement + ANSWER_MARGIN_SECONDS
     entry["ATOMIC_REQUESTS"] = False
     entry["CONN_HEALTH_CHECKS"] = True
     entry["CONN_MAX_AGE"] = 0
@@ -320,6 +338,15 @@ def pool_mode(env: Environment) -> str:
             "connections exclude each other. Remove DATABASE_CONN_MAX_AGE."
         )
     return mode
+
+
+def refuse_persistent(env: Environment) -> None:
+    """Stop an ASGI process whose connections would each stay behind in a thread of its own."""
+    if pool_mode(env) == "persistent":
+        raise ConfigurationError(
+            "DATABASE_POOL is 'persistent' under ASGI, where every request would leave a "
+            "connection behind; expected DATABASE_POOL=native or pgbouncer, or WEB_INTERFACE=wsgi."
+        )
 
 
 def _pool_options(env: Environment) -> dict[str, Any]:

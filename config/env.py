@@ -16,6 +16,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 TRUE_WORDS = ("true", "yes", "on", "1")
 FALSE_WORDS = ("false", "no", "off", "0")
+INTERFACES = ("wsgi", "asgi")
 ENVIRONMENTS = ("production", "development", "test")
 ROLES = ("app", "owner", "auditor", "admin")
 # Shorter names, such as DEBUG, have neighbours that mean something else.
@@ -92,11 +93,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DATABASE_POOL_MAX_OVERFLOW", "Connections beyond that under load (native).", "10"),
     Variable("DATABASE_POOL_TIMEOUT", "Seconds a request waits for a connection (native).", "3"),
     Variable("DATABASE_CONN_MAX_AGE", "Seconds that a persistent connection lives.", "60"),
+    Variable("DATABASE_CONNECT_RETRY", "Seconds that connecting is tried again; 0 never.", "1"),
     Variable("DATABASE_CONNECT_TIMEOUT", "Seconds to wait for the server to accept.", "3"),
-    Variable("DATABASE_STATEMENT_TIMEOUT", "Seconds that one statement of app may take.", "30"),
+    Variable("DATABASE_STATEMENT_TIMEOUT", "Seconds that one statement of app may take.", "10"),
     Variable("DATABASE_LOCK_TIMEOUT", "Seconds that a statement waits for a lock.", "5"),
     Variable("DATABASE_IDLE_TIMEOUT", "Seconds that a transaction may stay idle.", "60"),
     Variable("BACKUP_DIR", "Folder of the backups.", "var/backups"),
+    Variable("RUNTIME_DIR", "Folder where web processes publish their statistics.", "var/run"),
+    Variable("WEB_INTERFACE", "wsgi (threads) or asgi (an event loop; needs a pool).", "wsgi"),
     Variable("PORT", "Port that the web server listens on.", "8000"),
     Variable("WEB_HOST", "Address that the web server listens on.", "127.0.0.1"),
     Variable("WEB_CONCURRENCY", "Worker processes of the web server.", "2"),

@@ -1,18 +1,20 @@
-"""How gunicorn serves: `gunicorn config.wsgi --config config/gunicorn.py`."""
+"""How gunicorn serves: `gunicorn --config config/gunicorn.py`."""
 
 import os
 import sys
 from typing import Any
 
-from config.env import load_environment, one_sentence
+from config.env import INTERFACES, load_environment, one_sentence
 
 with one_sentence():
     _env = load_environment()
+    _interface = _env.choice("WEB_INTERFACE", INTERFACES)
     bind = f"{_env.text('WEB_HOST')}:{_env.integer('PORT', minimum=1, maximum=65535)}"
     workers = _env.integer("WEB_CONCURRENCY", minimum=1, maximum=1000)
     threads = _env.integer("WEB_THREADS", minimum=1, maximum=1000)
 
-worker_class = "gthread"
+wsgi_app = f"config.{_interface}:application"
+worker_class = "asgi" if _interface == "asgi" else "gthread"
 timeout = 30
 graceful_timeout = 20
 keepalive = 5

@@ -1,7 +1,14 @@
 """Every setting once, top to bottom, driven by the environment."""
 
 from config.database import MINIMUMS, database_entry, pool_mode, timeouts
-from config.env import BASE_DIR, ROLES, ConfigurationError, load_environment, read_text
+from config.env import (
+    BASE_DIR,
+    INTERFACES,
+    ROLES,
+    ConfigurationError,
+    load_environment,
+    read_text,
+)
 
 env = load_environment()
 
@@ -62,7 +69,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "apps.database.resilience.OutageMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.web.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -100,13 +107,18 @@ DATABASES = {"default": _default}
 # Behind PgBouncer the time-outs of app live on the role itself.
 DATABASE_APP_TIMEOUTS = tuple(timeouts(env, "app"))
 DATABASE_POOL_MODE = pool_mode(env)
+DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", minimum=1, maximum=1000)
 DATABASE_SSLMODE_MINIMUM = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
 DATABASE_ROLES = {role: entry for role, entry in _entries.items() if entry is not None}
 
 # How many processes and threads serve, which decides how many connections they can ask for
+WEB_INTERFACE = env.choice("WEB_INTERFACE", INTERFACES)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", minimum=1, maximum=1000)
 WEB_THREADS = env.integer("WEB_THREADS", minimum=1, maximum=1000)
 WEB_REPLICAS = env.integer("WEB_REPLICAS", minimum=1, maximum=10000)
+
+# Where each web process publishes how it uses its connections
+RUNTIME_DIR = BASE_DIR / (env.text("RUNTIME_DIR") or "var/run")
 
 # People
 AUTH_USER_MODEL = "accounts.User"

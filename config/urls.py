@@ -3,8 +3,6 @@
 from django.contrib import admin
 from django.urls import include, path
 
-handler500 = "apps.database.resilience.handler500"
-
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health/", include("apps.monitoring.urls")),

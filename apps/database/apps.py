@@ -1,7 +1,15 @@
 """The application of the connection and the facts."""
 
 from django.apps import AppConfig
+from django.core.signals import got_request_exception, request_finished
+
+from apps.database.resilience import note_outage
+from apps.database.statistics import publish_sometimes
 
 
 class DatabaseConfig(AppConfig):
     name = "apps.database"
+
+    def ready(self) -> None:
+        got_request_exception.connect(note_outage, dispatch_uid="apps.database.note_outage")
+        request_finished.connect(publish_sometimes, dispatch_uid="apps.database.publish")

@@ -3,38 +3,22 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import psycopg
-from django.db import DatabaseError, InterfaceError, connections
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.views.defaults import server_error
-from psycopg_pool import PoolTimeout
+
+from apps.database.outages import is_outage
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-# Without a state: no connection. Class 08: connection exceptions. 57P01-03: the server goes down,
-# crashed or starts. 53300, 53400: no connection left. 25006: read-only after a failover.
-OUTAGE_STATES = frozenset({"57P01", "57P02", "57P03", "53300", "53400", "25006"})
+_MET = "_met_an_outage"
 
-
-def is_outage(error: BaseException | None) -> bool:
-    """Whether the error says that the database cannot serve now, by its SQLSTATE."""
-    while error is not None:
-        if isinstance(error, PoolTimeout):
-            return True
-        if isinstance(error, psycopg.Error):
-            state = error.sqlstate
-            if state is None:
-                return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-            return state in OUTAGE_STATES or state.startswith("08")
-        if isinstance(error, InterfaceError):
-            return True
-        error = error.__cause__ if isinstance(error, DatabaseError) else None
-    return False
+Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
@@ -61,35 +45,56 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 class OutageMiddleware:
-    """Answers 503 where a view met an outage; `handler500` does so for middleware below."""
+    """Stands outermost and answers 503 where anything inside met an outage.
+
+    Views are seen by `process_exception`. Sessions, sign-in and other middleware fail outside any
+    view, where Django has made a 500 of it by the time the response arrives here, in DEBUG a debug
+    page; `note_outage` hears of it before that.
+    """
 
     sync_capable = True
-    async_capable = False
+    async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], Answer]) -> None:
         self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+    def __call__(self, request: HttpRequest) -> Answer:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseBase):
+            return self._finished(request, response)
+        return self._later(request, response)
+
+    async def _later(
+        self, request: HttpRequest, response: Awaitable[HttpResponseBase]
+    ) -> HttpResponseBase:
+        return self._finished(request, await response)
+
+    def _finished(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        return unavailable(request) if hasattr(request, _MET) else response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return _answer(request, error)
+        if not is_outage(error):
+            return None
+        _close_connections(request, error)
+        return unavailable(request)
 
 
-def handler500(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-    """Django's handler500: sessions and other middleware meet outages outside any view."""
-    return _answer(request, sys.exc_info()[1]) or server_error(request)
+def note_outage(request: HttpRequest | None = None, **signal: Any) -> None:
+    """A receiver of `got_request_exception`, which is sent while the exception is handled."""
+    error = sys.exc_info()[1]
+    if request is not None and is_outage(error):
+        setattr(request, _MET, True)
+        _close_connections(request, error)
 
 
-def _answer(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
-    if not is_outage(error):
-        return None
+def _close_connections(request: HttpRequest, error: BaseException | None) -> None:
+    """Let this thread's connections go: a dead one would fail the next request too."""
     logger.warning("The database cannot serve %s: %s", request.path, type(error).__name__)
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
-            # A dead connection would fail the next request too.
             connection.close()
-    return unavailable(request)
 
 
 _PAGE = """<!doctype html>

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from django.db.models import QuerySet
+
 from apps.controls.models import Verdict
 from apps.risks.method import RATING_WORDS
 from apps.risks.models import Risk
@@ -89,7 +91,30 @@ def standings(risks: Iterable[Risk], now: datetime) -> list[RiskStanding]:
     One query for the verdicts, however many risks there are.
     """
     risks = list(risks)
-    seen = newest_by_risk({risk.code for risk in risks})
+    return _standings(risks, _newest({risk.code for risk in risks}), now)
+
+
+async def astandings(risks: Sequence[Risk], now: datetime) -> list[RiskStanding]:
+    """`standings` for asynchronous code."""
+    rows = [row async for row in _newest({risk.code for risk in risks})]
+    return _standings(risks, rows, now)
+
+
+def _newest(codes: set[str]) -> QuerySet[Verdict, tuple[str, str, datetime]]:
+    """Risk, state and time of each control's newest verdict."""
+    return (
+        Verdict.objects.filter(risk__in=codes)
+        .latest_by_control()
+        .values_list("risk", "state", "assessment__started_at")
+    )
+
+
+def _standings(
+    risks: Sequence[Risk], rows: Iterable[tuple[str, str, datetime]], now: datetime
+) -> list[RiskStanding]:
+    seen: dict[str, list[Seen]] = {}
+    for code, state, at in rows:
+        seen.setdefault(code, []).append(Seen(state, at))
     found = [
         RiskStanding(
             risk,
@@ -98,16 +123,3 @@ def standings(risks: Iterable[Risk], now: datetime) -> list[RiskStanding]:
         for risk in risks
     ]
     return sorted(found, key=lambda row: (-(row.risk.score or 0), row.risk.position))
-
-
-def newest_by_risk(codes: set[str]) -> dict[str, list[Seen]]:
-    """The newest verdict of each control, by the code of its risk."""
-    rows = (
-        Verdict.objects.filter(risk__in=codes)
-        .latest_by_control()
-        .values_list("risk", "state", "assessment__started_at")
-    )
-    seen: dict[str, list[Seen]] = {}
-    for risk, state, at in rows:
-        seen.setdefault(risk, []).append(Seen(state, at))
-    return seen

@@ -210,7 +210,7 @@ def _serve(env: Environment) -> None:
     """Serve with gunicorn, as app, until the user stops it or it ends by itself."""
     port = _port()
     server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config/gunicorn.py"],
+        [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py"],
         cwd=BASE_DIR,
         env=_web_environment(port),
     )

@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.core.paginator import Paginator
+from asgiref.sync import sync_to_async
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import aget_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.controls.control import Control
 from apps.controls.discovery import all_controls
 from apps.controls.models import Verdict
-from apps.risks.exposure import RiskStanding, standings
+from apps.database.retries import read_again
+from apps.risks.exposure import RiskStanding, astandings
 from apps.risks.method import RATING_WORDS
 from apps.risks.models import Risk
 from apps.risks.models.risk import LONGEST_QUERY, searchable
@@ -25,7 +28,12 @@ RESULTS_A_PAGE = 50
 HISTORY = 10
 
 
+# Templates read what nobody has loaded yet, such as who has signed in: never on the event loop.
+arender = sync_to_async(render)
+
+
 @require_safe
+@read_again
 @readers_only
 def register(request: HttpRequest) -> HttpResponse:
     """The newest profile, or the one that `?profile=` names; `?p=` and `?i=` filter the list."""
@@ -71,27 +79,28 @@ class JudgedControl:
 
 
 @require_safe
+@read_again
 @readers_only
-def risk(request: HttpRequest, key: UUID) -> HttpResponse:
+async def risk(request: HttpRequest, key: UUID) -> HttpResponse:
     """One risk with what the document says, its controls and their evidence."""
-    found = get_object_or_404(
+    found = await aget_object_or_404(
         Risk.objects.select_related("revision__profile").prefetch_related(
             "mitigations", "testing_focus", "components", "discrepancies", "priority_tests"
         ),
         pk=key,
     )
-    (standing,) = standings([found], timezone.now())
+    (standing,) = await astandings([found], timezone.now())
     context: dict[str, Any] = {
         "risk": found,
         "standing": standing,
-        "controls": _judged_controls(found.code),
+        "controls": await _judged_controls(found.code),
         "probability_word": RATING_WORDS.get(found.probability or 0),
         "impact_word": RATING_WORDS.get(found.impact or 0),
     }
-    return render(request, "web/risk.html", context)
+    return await arender(request, "web/risk.html", context)
 
 
-def _judged_controls(code: str) -> list[JudgedControl]:
+async def _judged_controls(code: str) -> list[JudgedControl]:
     controls = [control for control in all_controls() if control.risk == code]
     verdicts = (
         Verdict.objects.for_risk(code)
@@ -99,7 +108,7 @@ def _judged_controls(code: str) -> list[JudgedControl]:
         .order_by("-assessment__sequence")[: HISTORY * max(1, len(controls))]
     )
     by_control: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
+    async for verdict in verdicts:
         by_control.setdefault(verdict.control, []).append(verdict)
     return [
         JudgedControl(control, next(iter(history), None), history[:HISTORY])
@@ -109,14 +118,15 @@ def _judged_controls(code: str) -> list[JudgedControl]:
 
 
 @require_safe
+@read_again
 @readers_only
-def search(request: HttpRequest) -> HttpResponse:
+async def search(request: HttpRequest) -> HttpResponse:
     """The risks of current revisions that a person's words find, best first."""
     asked = request.GET.get("q", "")
     words = searchable(asked)
     found = Risk.objects.current().select_related("revision__profile").search(words)
-    page = Paginator(found, RESULTS_A_PAGE).get_page(request.GET.get("page"))
-    rows: list[RiskStanding] = standings(page.object_list, timezone.now())
+    page = await _page(found, request.GET.get("page"))
+    rows: list[RiskStanding] = await astandings(list(page.object_list), timezone.now())
     order = {item.pk: place for place, item in enumerate(page.object_list)}
     context = {
         "asked": bool(asked.strip()),
@@ -126,4 +136,12 @@ def search(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": sorted(rows, key=lambda row: order[row.risk.pk]),
     }
-    return render(request, "web/search.html", context)
+    return await arender(request, "web/search.html", context)
+
+
+@sync_to_async
+def _page(found: QuerySet[Risk], number: str | None) -> Page[Risk]:
+    """One page of the results, loaded: Django's paginator has no asynchronous form before 6.0."""
+    page = Paginator(found, RESULTS_A_PAGE).get_page(number)
+    page.object_list = list(page.object_list)
+    return page

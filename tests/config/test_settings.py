@@ -116,7 +116,8 @@ print([v for d in held for v in list(d.values()) if isinstance(v, str) and "owne
     roles = {name: url.replace(CANARY, "owner-only") for name, url in ROLES.items()}
     script = script.replace('"owner-only"', '"-".join(["owner", "only"])')
     # Without collected files, as here, WhiteNoise warns of a missing folder.
-    answer = run("-W", "ignore::UserWarning", "-c", script, **PRODUCTION, **roles)
+    variables = {**PRODUCTION, **roles, "DATABASE_POOL": "native"}
+    answer = run("-W", "ignore::UserWarning", "-c", script, **variables)
     assert answer.stderr == ""
     assert answer.stdout.splitlines() == ["app {}", "[]", "[]"]
 
@@ -128,8 +129,14 @@ def test_a_command_holds_the_credentials_of_every_role() -> None:
 
 @pytest.mark.parametrize("entry_point", ["config.wsgi", "config.asgi"])
 def test_a_web_process_that_is_configured_wrongly_ends_with_one_sentence(entry_point: str) -> None:
-    answer = run("-c", f"import {entry_point}", **{**PRODUCTION, "SECRET_KEY": ""})
+    wrong = {**PRODUCTION, "DATABASE_POOL": "native", "SECRET_KEY": ""}
+    answer = run("-c", f"import {entry_point}", **wrong)
     assert sentence(answer).startswith("SECRET_KEY is not set.")
+
+
+def test_an_event_loop_with_persistent_connections_does_not_start() -> None:
+    answer = run("-c", "import config.asgi", **PRODUCTION)
+    assert sentence(answer).startswith("DATABASE_POOL is 'persistent' under ASGI, where every")
 
 
 def test_gunicorn_gives_up_when_its_worker_is_configured_wrongly() -> None:

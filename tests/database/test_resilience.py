@@ -9,7 +9,8 @@ from django.test import RequestFactory
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
-from apps.database.resilience import is_outage, unavailable
+from apps.database.outages import is_outage
+from apps.database.resilience import unavailable
 
 
 def django_error(kind: type[DatabaseError], cause: BaseException) -> DatabaseError:

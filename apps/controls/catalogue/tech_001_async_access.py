@@ -23,7 +23,7 @@ from apps.database.facts.sessions import idle_transactions
 
 # Between two statements of a request lies work of milliseconds.
 IDLE_SECONDS = 5.0
-_ASGI = edit("Procfile", r"config\.wsgi", "config.asgi")
+_ASGI = edit("Procfile", r"gunicorn", "gunicorn config.asgi")
 
 
 @control(
@@ -36,7 +36,15 @@ _ASGI = edit("Procfile", r"config\.wsgi", "config.asgi")
             plant=sequence(_ASGI, environment(DATABASE_POOL="persistent")),
             repair=environment(DATABASE_POOL="native"),
             near_miss=sequence(original("Procfile"), environment(DATABASE_POOL="persistent")),
-            subject="Procfile",
+            subject="DATABASE_POOL",
+            peer=True,
+        ),
+        Specimen(
+            "an event loop asked for by the environment",
+            plant=environment(WEB_INTERFACE="asgi", DATABASE_POOL="persistent"),
+            repair=environment(DATABASE_POOL="native"),
+            near_miss=environment(WEB_INTERFACE="wsgi", DATABASE_POOL="persistent"),
+            subject="DATABASE_POOL",
             peer=True,
         ),
     ),
@@ -52,23 +60,25 @@ def pooling_fits_the_interface(inspection: Inspection) -> Iterator[Finding]:
         yield Finding(
             Level.ERROR,
             "Persistent connections under ASGI",
-            "Procfile",
+            "DATABASE_POOL",
             "Every request would leave a connection behind in its own thread.",
-            "Set DATABASE_POOL=native, or serve config.wsgi in the Procfile.",
+            "Set DATABASE_POOL=native, or WEB_INTERFACE=wsgi.",
         )
 
 
 def _interface() -> str:
-    """`wsgi` or `asgi`, as the Procfile's web process serves it."""
+    """`wsgi` or `asgi`, as the Procfile's web process names it, else as WEB_INTERFACE says."""
     path = settings.BASE_DIR / "Procfile"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     web = next((line for line in lines if line.startswith("web:")), "")
     for interface in ("wsgi", "asgi"):
         if f"config.{interface}" in web:
             return interface
+    if "config/gunicorn.py" in web:
+        return str(settings.WEB_INTERFACE)
     raise CannotSee(
         "The Procfile has no web process that serves config.wsgi or config.asgi.",
-        "Write one: web: gunicorn config.wsgi --config config/gunicorn.py",
+        "Write one: web: gunicorn --config config/gunicorn.py",
     )
 
 

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, with bounded waiting and patient connecting."""
