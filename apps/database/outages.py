@@ -7,6 +7,9 @@ from psycopg_pool import PoolTimeout
 # Without a state: no connection. Class 08: connection exceptions. 57P01-03: the server goes down,
 # crashed or starts. 53300, 53400: no connection left. 25006: read-only after a failover.
 OUTAGE_STATES = frozenset({"57P01", "57P02", "57P03", "53300", "53400", "25006"})
+# Raised on this side of the wire. An InternalError is one: when a server behind PgBouncer ends a
+# session, two answers arrive to one COMMIT.
+_WITHOUT_STATE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 # Serialization failure and deadlock: the same transaction may succeed when it is run again.
 CONFLICT_STATES = frozenset({"40001", "40P01"})
 
@@ -19,7 +22,7 @@ def is_outage(error: BaseException | None) -> bool:
         if isinstance(error, psycopg.Error):
             state = error.sqlstate
             if state is None:
-                return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+                return isinstance(error, _WITHOUT_STATE)
             return state in OUTAGE_STATES or state.startswith("08")
         if isinstance(error, InterfaceError):
             return True

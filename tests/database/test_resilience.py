@@ -24,6 +24,7 @@ def django_error(kind: type[DatabaseError], cause: BaseException) -> DatabaseErr
     [
         psycopg.OperationalError("connection refused"),
         psycopg.InterfaceError("the connection is closed"),
+        psycopg.InternalError("received 2 results from command 'COMMIT'"),
         errors.AdminShutdown(),
         errors.CrashShutdown(),
         errors.CannotConnectNow(),
