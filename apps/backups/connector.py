@@ -1,6 +1,7 @@
 """How django-dbbackup dumps and restores PostgreSQL here: with fitting tools and a snapshot."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
@@ -9,6 +10,7 @@ from typing import IO, Any
 from dbbackup import settings as library_settings
 from dbbackup.db.exceptions import CommandConnectorError
 from dbbackup.db.postgresql import PgDumpBinaryConnector
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from apps.backups.tools import (
@@ -21,6 +23,7 @@ from apps.backups.tools import (
     run,
 )
 from apps.database.connection import open_wrapper
+from apps.database.direct import PooledAddress, require_direct
 from apps.database.facts.server import server_version
 from apps.database.facts.tables import TableContent, table_contents
 
@@ -53,7 +56,7 @@ class HoldfastConnector(PgDumpBinaryConnector):
             max_size=library_settings.TMP_FILE_MAX_SIZE, dir=library_settings.TMP_DIR
         )
         self.spool = output
-        with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
+        with _directly(entry) as connection, connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             # The snapshot's session rests while pg_dump works.
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -78,7 +81,7 @@ class HoldfastConnector(PgDumpBinaryConnector):
 
     def _restore_dump(self, dump: IO[bytes]) -> tuple[None, None]:
         entry = self.connection.settings_dict
-        with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
+        with _directly(entry) as connection, connection.cursor() as cursor:
             tools = _tools(server_version(cursor), entry)
         command = [str(tools.folder / "pg_restore"), "--single-transaction", "--clean"]
         command += ["--if-exists", *connection_arguments(entry)]
@@ -87,6 +90,17 @@ class HoldfastConnector(PgDumpBinaryConnector):
         except ToolError as error:
             raise CommandConnectorError(str(error)) from None
         return None, None
+
+
+@contextmanager
+def _directly(entry: dict[str, Any]) -> Iterator[BaseDatabaseWrapper]:
+    """A connection to the server itself: a dump through a pooler would spoil its sessions."""
+    with closing(open_wrapper(entry)) as connection:
+        try:
+            require_direct(connection)
+        except PooledAddress as error:
+            raise CommandConnectorError(str(error)) from None
+        yield connection
 
 
 def _tools(version: str, entry: dict[str, Any]) -> Tools:

@@ -18,6 +18,7 @@ from apps.controls.control import Control, State, Verdict
 from apps.controls.inspection import Target
 from apps.controls.judge import Budget, judge
 from apps.database.connection import acting_as, open_wrapper, role_entry
+from apps.database.direct import require_direct
 from apps.database.facts.server import server_version, session_role
 
 # Any number serves, so long as nothing else in the database takes it.
@@ -82,6 +83,7 @@ def assess(
     """Judge the target. Raises DatabaseError when it cannot be reached at all."""
     started_at, start = timezone.now(), time.monotonic()
     with closing(open_wrapper(target.entries["auditor"])) as connection:
+        require_direct(connection)
         with connection.cursor() as cursor:
             role, version = session_role(cursor), server_version(cursor)
         verdicts = []

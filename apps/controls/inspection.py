@@ -1,5 +1,6 @@
 """What a control is given to look with: one read-only connection, the addresses, a notebook."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,20 @@ class Inspection:
     def over_socket(self) -> bool:
         """Whether the judged server is reached through a Unix socket."""
         return is_socket(self.target.entries["auditor"])
+
+    def previous(self, control_id: str) -> dict[str, Any]:
+        """What the newest recorded verdict of a control wrote down; {} before the first."""
+        self.cursor.execute(
+            """
+            SELECT v.evidence FROM controls_verdict v
+            JOIN controls_assessment a ON a.id = v.assessment_id
+            WHERE v.control = %s ORDER BY a.sequence DESC LIMIT 1
+            """,
+            [control_id],
+        )
+        row = self.cursor.fetchone()
+        evidence = json.loads(row[0]) if row and isinstance(row[0], str) else (row or [{}])[0]
+        return dict(evidence)
 
     def attempt(self, statement: str, parameters: list[Any] | None = None) -> str | None:
         """Try a statement as the app role in a read-write transaction that is rolled back.

@@ -113,6 +113,44 @@ def edit(file: str, pattern: str, replacement: str) -> Action:
     return act
 
 
+# What a web process does with its connections, in short: so many clients at once, each holding one.
+_SERVICE = """
+import sys, threading
+import django
+django.setup()
+from django.db import DatabaseError, connection
+from psycopg_pool import PoolTimeout
+from apps.database import statistics
+def client():
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_catalog.pg_sleep(%s)", [float(sys.argv[2])])
+    except (DatabaseError, PoolTimeout):
+        pass
+    finally:
+        connection.close()
+threads = [threading.Thread(target=client) for _ in range(int(sys.argv[1]))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+statistics.publish()
+"""
+
+
+def serve(clients: int, hold_seconds: float, **variables: str) -> Action:
+    """A web process of the peer whose clients each hold a connection for so long, all at once.
+
+    The variables are this process's only; `{scratch.…}` in a value is filled in.
+    """
+
+    def act(scratch: "Scratch") -> None:
+        filled = {name: value.format(scratch=scratch) for name, value in variables.items()}
+        scratch.run_service(_SERVICE, [str(clients), str(hold_seconds)], **filled)
+
+    return act
+
+
 def command(*arguments: str) -> Action:
     """Run a command of the project in the peer's copy; 1 is an answer, not a fault."""
     return lambda scratch: scratch.manage(*arguments)

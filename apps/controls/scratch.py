@@ -181,6 +181,7 @@ class Scratch:
             "DATABASE_OWNER_URL": self.address("owner", database=database),
             "DATABASE_AUDITOR_URL": self.address("auditor", database=database),
             "BACKUP_DIR": str(self.backups),
+            "RUNTIME_DIR": str(self.project / "run"),
             "DATABASE_ADMIN_URL": self.cluster.address(),
             **self.environment,
         }
@@ -189,6 +190,26 @@ class Scratch:
     def backups(self) -> Path:
         """The folder of the peer's backups; `fresh` empties it."""
         return self.project / "backups"
+
+    def run_service(self, script: str, arguments: Sequence[str], **variables: str) -> None:
+        """Run Python as a web process of the project's copy would be: with app's address only."""
+        declared = {variable.name for variable in VARIABLES}
+        inherited = {name: value for name, value in os.environ.items() if name not in declared}
+        answer = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=self.project,
+            env={
+                **inherited,
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+                **self.variables(),
+                **variables,
+            },
+            capture_output=True,
+            text=True,
+            timeout=PEER_SECONDS,
+        )
+        if answer.returncode:
+            raise PeerError(f"service: {answer.stderr[-2000:]}")
 
     def manage(self, *arguments: str) -> None:
         """Run a command of the project's copy on the scratch database."""

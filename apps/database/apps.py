@@ -1,9 +1,11 @@
 """The application of the connection and the facts."""
 
 from django.apps import AppConfig
+from django.core import checks
 from django.core.signals import got_request_exception, request_finished
 
 from apps.database.resilience import note_outage
+from apps.database.sizing import check_sizing
 from apps.database.statistics import publish_sometimes
 
 
@@ -11,5 +13,6 @@ class DatabaseConfig(AppConfig):
     name = "apps.database"
 
     def ready(self) -> None:
+        checks.register(check_sizing, checks.Tags.database)
         got_request_exception.connect(note_outage, dispatch_uid="apps.database.note_outage")
         request_finished.connect(publish_sometimes, dispatch_uid="apps.database.publish")

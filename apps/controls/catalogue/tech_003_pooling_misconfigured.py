@@ -8,15 +8,18 @@ from collections.abc import Iterator
 
 from django.conf import settings
 
-from apps.controls.control import CannotSee, Finding, Level, Scope, Specimen, control
+from apps.controls.control import (
+    Finding,
+    Inapplicable,
+    Level,
+    NotApplicable,
+    Scope,
+    Specimen,
+    control,
+)
 from apps.controls.inspection import Inspection
-from apps.controls.planting import append, environment, original
-from apps.database.facts.server import integer_setting
-
-# A rolling deploy runs the old and the new processes side by side.
-DEPLOY_FACTOR = 2
-# Commands, probes, a backup and a person with psql.
-RESERVE = 10
+from apps.controls.planting import append, environment, nothing, original, sequence
+from apps.database.sizing import REMEDY, sizing
 
 
 @control(
@@ -46,34 +49,21 @@ RESERVE = 10
     ),
 )
 def worst_case_fits(inspection: Inspection) -> Iterator[Finding]:
-    if settings.DATABASE_POOL_MODE == "pgbouncer":
-        raise CannotSee(
-            "PgBouncer holds the server's connections, and its sizes are not visible from here.",
-            "Compare pool_size and max_db_connections in ops/pgbouncer.ini with max_connections.",
-        )
-    pool = inspection.target.entries["app"]["OPTIONS"].get("pool")
-    each = int(pool["max_size"]) if pool else settings.WEB_THREADS
-    processes = settings.WEB_CONCURRENCY * settings.WEB_REPLICAS
-    wanted = processes * each * DEPLOY_FACTOR + RESERVE
-    maximum = integer_setting(inspection.cursor, "max_connections")
-    reserved = integer_setting(
-        inspection.cursor, "superuser_reserved_connections"
-    ) + integer_setting(inspection.cursor, "reserved_connections")
+    found = sizing(inspection.cursor, inspection.target.entries["app"])
     inspection.evidence.update(
-        processes=processes,
-        connections_each=each,
-        worst_case=wanted,
-        max_connections=maximum,
-        reserved=reserved,
+        processes=found.processes,
+        connections_each=found.connections_each,
+        worst_case=found.worst_case,
+        max_connections=found.max_connections,
+        reserved=found.reserved,
     )
-    if wanted > maximum - reserved:
+    if not found.fits:
         yield Finding(
             Level.ERROR,
             "The processes can ask for more connections than there are",
             "max_connections",
-            f"{processes} processes × {each} connections × {DEPLOY_FACTOR} for a rolling deploy "
-            f"+ {RESERVE} reserve = {wanted}; the server has {maximum} − {reserved} reserved.",
-            "Lower WEB_CONCURRENCY, WEB_THREADS or DATABASE_POOL_SIZE, or raise max_connections.",
+            str(found),
+            REMEDY,
         )
 
 
@@ -133,4 +123,69 @@ def connections_are_kept_safely(inspection: Inspection) -> Iterator[Finding]:
             f"OPTIONS['pool'] is set and CONN_MAX_AGE is {entry['CONN_MAX_AGE']}; the first "
             "query would fail.",
             "Choose one with DATABASE_POOL, and remove the other from config/settings.py.",
+        )
+
+
+_CURSORS = 'DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False\n'
+_PREPARES = 'DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5\n'
+
+
+@control(
+    "TECH-003.3",
+    "Nothing behind PgBouncer depends on a session",
+    scope=Scope.APPLICATION,
+    not_applicable={"no_bouncer": "DATABASE_POOL does not say pgbouncer."},
+    inapplicable=(Inapplicable("without PgBouncer", "no_bouncer", nothing, peer=True),),
+    specimens=(
+        Specimen(
+            "server-side cursors in transaction mode",
+            plant=sequence(
+                environment(DATABASE_POOL="pgbouncer"), append("config/settings.py", _CURSORS)
+            ),
+            repair=original("config/settings.py"),
+            near_miss=sequence(
+                environment(DATABASE_POOL="pgbouncer"),
+                append("config/settings.py", _CURSORS.replace("False", "True")),
+            ),
+            subject="DISABLE_SERVER_SIDE_CURSORS",
+            peer=True,
+        ),
+        Specimen(
+            "prepared statements in transaction mode",
+            plant=sequence(
+                environment(DATABASE_POOL="pgbouncer"), append("config/settings.py", _PREPARES)
+            ),
+            repair=original("config/settings.py"),
+            near_miss=sequence(
+                environment(DATABASE_POOL="pgbouncer"),
+                append("config/settings.py", _PREPARES.replace("= 5", "= None")),
+            ),
+            subject="prepare_threshold",
+            peer=True,
+        ),
+    ),
+)
+def nothing_depends_on_a_session(inspection: Inspection) -> Iterator[Finding]:
+    if settings.DATABASE_POOL_MODE != "pgbouncer":
+        raise NotApplicable("no_bouncer")
+    entry = inspection.target.entries["app"]
+    options = entry["OPTIONS"]
+    inspection.evidence.update(
+        server_side_cursors=not entry.get("DISABLE_SERVER_SIDE_CURSORS", False),
+        prepare_threshold=options.get("prepare_threshold"),
+        start_up_options="options" in options,
+    )
+    # Django never prepares unless a threshold is set.
+    wrong = {
+        "DISABLE_SERVER_SIDE_CURSORS": not entry.get("DISABLE_SERVER_SIDE_CURSORS", False),
+        "prepare_threshold": options.get("prepare_threshold") is not None,
+        "options": "options" in options,
+    }
+    for subject in (subject for subject, is_wrong in wrong.items() if is_wrong):
+        yield Finding(
+            Level.ERROR,
+            "A later statement may meet another server session",
+            subject,
+            f"{subject} asks for state that lasts longer than a transaction.",
+            "Leave what config/database.py sets for DATABASE_POOL=pgbouncer.",
         )

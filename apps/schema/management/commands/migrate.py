@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 from apps.database.connection import acting_as
+from apps.database.direct import require_direct
+from apps.database.redaction import redact
 from apps.database.roles import grant_tables, role_names
 
 
@@ -15,9 +18,17 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as("owner"):
+            self._refuse_pooler(options["database"])
             super().handle(*args, **options)
             if not (options["plan"] or options["check_unapplied"]):
                 self._grant(options["database"])
+
+    def _refuse_pooler(self, alias: str) -> None:
+        try:
+            require_direct(connections[alias])
+        except OperationalError as error:
+            reason = redact(str(error).strip().splitlines()[0])
+            raise CommandError(f"Nothing was migrated: {reason}") from None
 
     def _grant(self, alias: str) -> None:
         """Give the privileges where the three roles exist apart."""
