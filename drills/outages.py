@@ -1,6 +1,5 @@
 """A service under load, the faults that strike it, and the ledger of what it promised."""
 
-import configparser
 import http.client
 import os
 import secrets
@@ -20,9 +19,10 @@ import psycopg
 
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, provision
-from apps.database.server import Cluster, free_port, server_account
+from apps.database.server import Cluster, free_port
 from config.env import BASE_DIR, VARIABLES
 from drills.proxy import Proxy
+from tests.bouncer import bouncer
 
 DATABASE = "service"
 HOST = "database.holdfast.test"
@@ -82,7 +82,6 @@ class Site:
     folder: Path
     mode: str
     web_port: int = field(default_factory=free_port)
-    bouncer_port: int | None = None
 
     @property
     def hosts(self) -> Path:
@@ -164,14 +163,15 @@ def site(mode: str, folder: Path, **variables: str) -> Iterator[Site]:
         )
         with cluster.connect() as admin:
             provision(admin, DATABASE, roles)
-        bouncer = free_port() if mode == "pgbouncer" else None
-        target = bouncer or cluster.port or 0
+        target = cluster.port or 0
+        if mode == "pgbouncer":
+            target = free_port()
+            sizes = {"default_pool_size": "30", "query_timeout": str(STATEMENT_SECONDS + 1)}
+            stack.enter_context(bouncer(cluster, DATABASE, roles.app, folder, target, sizes))
         proxy = stack.enter_context(Proxy(target))
-        made = Site(cluster, proxy, roles, folder, mode, bouncer_port=bouncer)
+        made = Site(cluster, proxy, roles, folder, mode)
         made.resolve(known=True)
         (folder / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-        if bouncer:
-            stack.enter_context(running_bouncer(made, bouncer))
         prepare(made)
         stack.enter_context(serving(made, **variables))
         yield made
@@ -187,52 +187,6 @@ def prepare(made: Site) -> None:
         admin.execute("CREATE TABLE drill_write (key uuid NOT NULL, at timestamptz DEFAULT now())")
         admin.execute("ALTER TABLE drill_write OWNER TO service_owner")
         admin.execute("GRANT SELECT, INSERT ON drill_write TO service_app")
-
-
-@contextmanager
-def running_bouncer(made: Site, port: int) -> Iterator[None]:
-    """PgBouncer with ops/pgbouncer.ini, but for its places, its port and TLS."""
-    folder = made.folder / "bouncer"
-    folder.mkdir()
-    shipped = configparser.ConfigParser(interpolation=None)
-    shipped.read(BASE_DIR / "ops" / "pgbouncer.ini")
-    shipped["databases"] = {
-        DATABASE: f"host=127.0.0.1 port={made.cluster.port} dbname={DATABASE}",
-    }
-    overrides = {
-        "listen_port": str(port),
-        "auth_file": str(folder / "userlist.txt"),
-        "logfile": str(folder / "log"),
-        "pidfile": str(folder / "pid"),
-        "unix_socket_dir": "",
-        "server_tls_sslmode": "disable",
-        "stats_users": made.roles.app.name,
-        "default_pool_size": "30",
-        "query_timeout": str(STATEMENT_SECONDS + 1),
-    }
-    shipped["pgbouncer"].update(overrides)
-    del shipped["pgbouncer"]["server_tls_ca_file"]
-    with (folder / "pgbouncer.ini").open("w") as stream:
-        shipped.write(stream)
-    with made.cluster.connect() as admin:
-        row = admin.execute(
-            "SELECT rolpassword FROM pg_authid WHERE rolname = %s", [made.roles.app.name]
-        ).fetchone()
-    assert row is not None
-    (folder / "userlist.txt").write_text(f'"{made.roles.app.name}" "{row[0]}"\n')
-    account = server_account()
-    for path in (folder, *folder.iterdir()):
-        account.own(path)
-    process = subprocess.Popen(
-        ["/usr/sbin/pgbouncer", "--quiet", str(folder / "pgbouncer.ini")],
-        **account.process_options(),
-    )
-    try:
-        made.accepting()
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
 
 
 def in_a_world_of_its_own(made: Site, command: list[str]) -> list[str]:

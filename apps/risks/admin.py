@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.database.concurrent_edit import ConcurrentEditAdmin
 from apps.risks.models import (
     AcceptanceCriterion,
     Component,
@@ -130,7 +131,7 @@ class DiscrepancyInline(ImportedOnly, _TabularInline):
 
 
 @admin.register(Risk)
-class RiskAdmin(_ModelAdmin):
+class RiskAdmin(ConcurrentEditAdmin):
     """An imported risk takes a person's notes; a draft takes everything."""
 
     list_display = (
@@ -182,7 +183,7 @@ class RiskAdmin(_ModelAdmin):
 
 
 @admin.register(Discrepancy)
-class DiscrepancyAdmin(_ModelAdmin):
+class DiscrepancyAdmin(ConcurrentEditAdmin):
     """A person says which of the two values holds, and why."""
 
     list_display = ("kind", "subject", "stated", "computed", "risk", "revision", "resolution")

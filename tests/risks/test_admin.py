@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.database.concurrent_edit import row_version
 from apps.risks.models import Discrepancy, Profile, Revision, Risk
 from apps.risks.store import store
 from tests.risks.corpus import read
@@ -82,6 +83,7 @@ def test_notes_can_be_written_and_imported_values_cannot(staff: Client) -> None:
     risk = Risk.objects.get(code="SEC-001")
     url = reverse("admin:risks_risk_change", args=[risk.pk])
     values = {"notes": "Asked the team", "title": "Mine", "probability": "1", "score": "1"}
+    values["row_version"] = row_version(risk)
     assert staff.post(url, {**values, **EMPTY_INLINES}).status_code == 302
     risk.refresh_from_db()
     assert (risk.notes, risk.title, risk.probability) == ("Asked the team", "Keys in the image", 2)
@@ -94,6 +96,7 @@ def test_a_draft_is_completed_and_rated(staff: Client) -> None:
         reverse("admin:risks_risk_change", args=[risk.pk]),
         {
             **EMPTY_INLINES,
+            "row_version": row_version(risk),
             "code": "BUS-001",
             "title": "The vendor closes",
             "probability": "2",
@@ -119,6 +122,7 @@ def test_a_rating_outside_the_scale_is_a_message(staff: Client) -> None:
     store(read("no_table"))
     risk = Risk.objects.get()
     values = {"code": "BUS-001", "title": "t", "probability": "7", "impact": "3"}
+    values["row_version"] = row_version(risk)
     answer = staff.post(
         reverse("admin:risks_risk_change", args=[risk.pk]), {**values, **EMPTY_INLINES}
     )
@@ -130,14 +134,15 @@ def test_a_discrepancy_is_resolved_by_a_named_person(staff: Client) -> None:
     store(read("contradictions"))
     entry = Discrepancy.objects.get(kind="score_product")
     url = reverse("admin:risks_discrepancy_change", args=[entry.pk])
-    staff.post(url, {"resolution": "computed", "resolution_note": "Counted again", "stated": "1"})
+    decided = {"resolution": "computed", "resolution_note": "Counted again", "stated": "1"}
+    staff.post(url, {**decided, "row_version": row_version(entry)})
     entry.refresh_from_db()
     assert (entry.resolution, entry.stated) == ("computed", "6")
     assert entry.resolved_by is not None
     assert entry.resolved_by.username == "keeper"
     assert entry.resolved_at is not None
     assert entry not in Discrepancy.objects.unresolved()
-    staff.post(url, {"resolution": "", "resolution_note": ""})
+    staff.post(url, {"resolution": "", "row_version": row_version(entry)})
     entry.refresh_from_db()
     assert (entry.resolved_by, entry.resolved_at) == (None, None)
 
@@ -150,3 +155,30 @@ def test_nothing_imported_can_be_added_or_deleted(staff: Client, model: type) ->
     assert staff.get(reverse(f"{name}_add")).status_code == 403
     assert staff.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     assert site.is_registered(model)
+
+
+def test_the_second_of_two_edits_is_told_and_overwrites_nothing(staff: Client) -> None:
+    store(read("contradictions"))
+    risk = Risk.objects.get(code="SEC-001")
+    url = reverse("admin:risks_risk_change", args=[risk.pk])
+    form = staff.get(url).context["adminform"].form
+    shown = {"row_version": form["row_version"].value(), **EMPTY_INLINES}
+    assert staff.post(url, {**shown, "notes": "first"}).status_code == 302
+    second = staff.post(url, {**shown, "notes": "second"})
+    assert second.status_code == 200
+    assert b"Somebody changed this meanwhile" in second.content
+    risk.refresh_from_db()
+    assert risk.notes == "first"
+    shown["row_version"] = row_version(risk)
+    assert staff.post(url, {**shown, "notes": "second, having looked"}).status_code == 302
+    risk.refresh_from_db()
+    assert risk.notes == "second, having looked"
+
+
+def test_a_form_without_a_version_saves_nothing(staff: Client) -> None:
+    store(read("contradictions"))
+    risk = Risk.objects.get(code="SEC-001")
+    url = reverse("admin:risks_risk_change", args=[risk.pk])
+    assert staff.post(url, {"notes": "blind", **EMPTY_INLINES}).status_code == 200
+    risk.refresh_from_db()
+    assert risk.notes == ""

@@ -22,7 +22,8 @@ class Command(library.Command):
     def handle(self, **options: Any) -> None:
         try:
             with acting_as("owner"):
-                super().handle(**options)
+                # Its decorator logs a traceback of what is told here in one sentence.
+                library.Command.handle.__wrapped__(self, **options)
         except (CommandConnectorError, OSError) as error:
             raise CommandError(redact(str(error))) from None
 
