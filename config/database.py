@@ -34,6 +34,7 @@ KEEPALIVES = {
     "tcp_user_timeout": 15000,
 }
 ANSWER_MARGIN_SECONDS = 2
+TIME_ZONE = "UTC"
 # Which variable holds a part: the address, or one of its own.
 Where = Callable[[str], str]
 
@@ -313,11 +314,16 @@ def _add_behaviour(entry: DatabaseEntry, env: Environment, role: str) -> None:
         options["prepare_threshold"] = None
     else:
         # PgBouncer refuses start-up options: there the role carries its time-outs.
-        options["options"] = " ".join(f"-c {name}={value}" for name, value in timeouts(env, role))
+        options["options"] = " ".join(
+            f"-c {name}={value}" for name, value in session_settings(env, role)
+        )
 
 
-def timeouts(env: Environment, role: str) -> list[tuple[str, str]]:
-    """Server settings that bound what a role's statement may hold up, in milliseconds."""
+def session_settings(env: Environment, role: str) -> list[tuple[str, str]]:
+    """Server settings of a role's sessions: what a statement may hold up, in milliseconds, and UTC.
+
+    Without the time zone Django would set it first on every new connection, one more question.
+    """
     statement = env.integer("DATABASE_STATEMENT_TIMEOUT", minimum=1, maximum=86400)
     lock = env.integer("DATABASE_LOCK_TIMEOUT", minimum=1, maximum=3600)
     idle = env.integer("DATABASE_IDLE_TIMEOUT", minimum=1, maximum=86400)
@@ -326,6 +332,7 @@ def timeouts(env: Environment, role: str) -> list[tuple[str, str]]:
         ("statement_timeout", f"{statement * 1000 if role in ('app', 'auditor') else 0}"),
         ("lock_timeout", f"{lock * 1000}"),
         ("idle_in_transaction_session_timeout", f"{idle * 1000}"),
+        ("TimeZone", TIME_ZONE),
     ]
 
 

@@ -1,6 +1,6 @@
 """Every setting once, top to bottom, driven by the environment."""
 
-from config.database import MINIMUMS, database_entry, pool_mode, timeouts
+from config.database import MINIMUMS, database_entry, pool_mode, session_settings
 from config.env import (
     BASE_DIR,
     INTERFACES,
@@ -104,8 +104,8 @@ if _default is None:
         "or the parts DATABASE_HOST, DATABASE_NAME, DATABASE_USER and DATABASE_PASSWORD."
     )
 DATABASES = {"default": _default}
-# Behind PgBouncer the time-outs of app live on the role itself.
-DATABASE_APP_TIMEOUTS = tuple(timeouts(env, "app"))
+# Behind PgBouncer the settings of app's sessions live on the role itself.
+DATABASE_APP_SETTINGS = tuple(session_settings(env, "app"))
 DATABASE_POOL_MODE = pool_mode(env)
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", minimum=1, maximum=1000)
 DATABASE_SSLMODE_MINIMUM = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
@@ -161,9 +161,8 @@ CONTENT_SECURITY_POLICY = {
 # Reports of errors never show an address.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.database.redaction.RedactingReporterFilter"
 
-# Language and time
+# Language and time; TIME_ZONE comes from config/database.py, which gives it to every session
 LANGUAGE_CODE = "en-gb"
-TIME_ZONE = "UTC"
 USE_TZ = True
 
 # Static files

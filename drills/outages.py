@@ -145,7 +145,7 @@ class Site:
 
 
 @contextmanager
-def site(mode: str, folder: Path, **variables: str) -> Iterator[Site]:
+def site(mode: str, folder: Path, *, bouncer_size: int = 30, **variables: str) -> Iterator[Site]:
     """A running site in one of MODES; everything is stopped afterwards."""
     with ExitStack() as stack:
         cluster = stack.enter_context(
@@ -159,14 +159,18 @@ def site(mode: str, folder: Path, **variables: str) -> Iterator[Site]:
                 Credential(f"service_{r}", secrets.token_urlsafe(18))
                 for r in ("owner", "app", "auditor")
             ),
-            app_settings=(("statement_timeout", f"{STATEMENT_SECONDS}s"),),
+            app_settings=(("statement_timeout", f"{STATEMENT_SECONDS}s"), ("TimeZone", "UTC")),
         )
         with cluster.connect() as admin:
             provision(admin, DATABASE, roles)
         target = cluster.port or 0
         if mode == "pgbouncer":
             target = free_port()
-            sizes = {"default_pool_size": "30", "query_timeout": str(STATEMENT_SECONDS + 1)}
+            sizes = {
+                "default_pool_size": str(bouncer_size),
+                "reserve_pool_size": "0",
+                "query_timeout": str(STATEMENT_SECONDS + 1),
+            }
             stack.enter_context(bouncer(cluster, DATABASE, roles.app, folder, target, sizes))
         proxy = stack.enter_context(Proxy(target))
         made = Site(cluster, proxy, roles, folder, mode)

@@ -29,7 +29,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Roles:
-    """The three roles of one database, and the time-outs that app carries itself."""
+    """The three roles of one database, and the session settings that app carries itself."""
 
     owner: Credential
     app: Credential
@@ -217,4 +217,4 @@ def configured_roles() -> Roles:
     owner, app, auditor = (
         Credential(str(entries[role]["USER"]), str(entries[role]["PASSWORD"])) for role in names
     )
-    return Roles(owner, app, auditor, app_settings=settings.DATABASE_APP_TIMEOUTS)
+    return Roles(owner, app, auditor, app_settings=settings.DATABASE_APP_SETTINGS)

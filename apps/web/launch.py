@@ -26,7 +26,7 @@ from django.db import DatabaseError, connections
 from apps.database.embedded import DATABASE, development_cluster, lies_outside
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Cluster, ServerError
-from config.database import DatabaseEntry, database_entry, timeouts
+from config.database import DatabaseEntry, database_entry, session_settings
 from config.env import (
     BASE_DIR,
     ROLES,
@@ -162,7 +162,7 @@ def _write_env(cluster: Cluster) -> None:
 
 def _roles(env: Environment) -> Roles:
     owner, app, auditor = (_credential(env, role) for role in ("owner", "app", "auditor"))
-    return Roles(owner, app, auditor, app_settings=tuple(timeouts(env, "app")))
+    return Roles(owner, app, auditor, app_settings=tuple(session_settings(env, "app")))
 
 
 def _credential(env: Environment, role: str) -> Credential:

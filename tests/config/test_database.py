@@ -310,7 +310,7 @@ def test_time_outs_are_in_milliseconds_and_migrations_may_take_long(
     )
     assert entry["OPTIONS"]["options"] == (
         f"-c statement_timeout={statement} -c lock_timeout=2000 "
-        "-c idle_in_transaction_session_timeout=70000"
+        "-c idle_in_transaction_session_timeout=70000 -c TimeZone=UTC"
     )
     assert entry["OPTIONS"]["connect_timeout"] == 4
     assert entry["OPTIONS"]["application_name"] == f"holdfast-{role}"
