@@ -10,12 +10,13 @@ WORKERS ?= auto
 # What static checks need to read the settings; nothing connects.
 STATIC := ENVIRONMENT=test SECRET_KEY=static DATABASE_URL=postgresql://static@%2Fnowhere/static
 
-.PHONY: run test drills lint tools lock format help
+.PHONY: run test drills bench lint tools lock format help
 help:
 	@echo "make run     the service on this machine, with a PostgreSQL of its own"
 	@echo "make test    the tests that need nothing from the operating system"
 	@echo "make drills  real faults in disposable clusters"
 	@echo "make lint    static checks"
+	@echo "make bench   measurements side by side, as ratios"
 	@echo "make tools   installs the operating system's programs that tests and drills use, by apt"
 	@echo "make lock    locks requirements/*.in with hashes"
 
@@ -31,6 +32,9 @@ test: $(READY)
 
 drills: $(READY)
 	@$(BIN)/python -m pytest drills
+
+bench: $(READY)
+	@$(BIN)/python -m bench
 
 lint: $(READY)
 	@$(BIN)/ruff check .

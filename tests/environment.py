@@ -7,6 +7,7 @@ is started by the first test that needs a database.
 import atexit
 import os
 import secrets
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -16,6 +17,9 @@ from apps.database.roles import Credential, Roles
 from config.env import VARIABLES
 
 DATABASE = "holdfast_test"
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and so would every child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What stands in the shell or in .env must not reach a test.
 for variable in VARIABLES:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,12 +62,10 @@ def test_a_sound_database_passes_and_tls_does_not_apply_over_a_socket() -> None:
     assert report["assessment"] is None
     assert report["role"] == "test_auditor"
     found = states(report)
-    assert {state for control, state in found.items() if control.startswith("SEC-004")} == {
-        "not_applicable"
-    }
-    assert {state for control, state in found.items() if not control.startswith("SEC-004")} == {
-        "pass"
-    }
+    # Over a socket there is no TLS, and without PgBouncer nothing to judge about one.
+    inapplicable = {c for c, state in found.items() if state == "not_applicable"}
+    assert inapplicable == {c for c in found if c.startswith("SEC-004")} | {"TECH-003.3"}
+    assert {found[control] for control in found.keys() - inapplicable} == {"pass"}
 
 
 def test_a_superuser_as_app_role_fails(superuser_app: None) -> None:
@@ -109,4 +108,4 @@ def test_the_table_groups_by_risk_and_ends_with_totals() -> None:
     call_command("assess", *RISKS, "--no-record", stdout=out)
     lines = out.getvalue().splitlines()
     assert any("SEC-005.1" in line and " pass " in line for line in lines)
-    assert "0 fail · 0 unknown · 4 not applicable" in lines[-1]
+    assert re.search(r"^[0-9]+ pass · 0 fail · 0 unknown · [0-9]+ not applicable$", lines[-1])
