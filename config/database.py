@@ -34,7 +34,7 @@ KEEPALIVES = {
     "tcp_user_timeout": 15000,
 }
 ANSWER_MARGIN_SECONDS = 2
-TIME_ZONE = "UTC"
+SESSION_TIME_ZONE = "UTC"
 # Which variable holds a part: the address, or one of its own.
 Where = Callable[[str], str]
 
@@ -332,7 +332,7 @@ def session_settings(env: Environment, role: str) -> list[tuple[str, str]]:
         ("statement_timeout", f"{statement * 1000 if role in ('app', 'auditor') else 0}"),
         ("lock_timeout", f"{lock * 1000}"),
         ("idle_in_transaction_session_timeout", f"{idle * 1000}"),
-        ("TimeZone", TIME_ZONE),
+        ("TimeZone", SESSION_TIME_ZONE),
     ]
 
 

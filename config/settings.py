@@ -1,6 +1,12 @@
 """Every setting once, top to bottom, driven by the environment."""
 
-from config.database import MINIMUMS, database_entry, pool_mode, session_settings
+from config.database import (
+    MINIMUMS,
+    SESSION_TIME_ZONE,
+    database_entry,
+    pool_mode,
+    session_settings,
+)
 from config.env import (
     BASE_DIR,
     INTERFACES,
@@ -161,8 +167,9 @@ CONTENT_SECURITY_POLICY = {
 # Reports of errors never show an address.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.database.redaction.RedactingReporterFilter"
 
-# Language and time; TIME_ZONE comes from config/database.py, which gives it to every session
+# Language and time; what pages show is what every session of the database has
 LANGUAGE_CODE = "en-gb"
+TIME_ZONE = SESSION_TIME_ZONE
 USE_TZ = True
 
 # Static files

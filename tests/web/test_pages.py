@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import UTC
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,6 +10,7 @@ from django.test import Client, override_settings
 from django.utils.html import escape
 
 from apps.accounts.models import User
+from apps.controls.models import Assessment
 from apps.risks.models import Risk
 from config.env import BASE_DIR
 
@@ -32,6 +34,13 @@ def test_the_register_shows_all_risks_the_matrix_and_what_was_judged(
     for words in ("2</b>", "held", "not judged", "test_auditor", "CONCERNS"):
         assert words in body
     assert "Where the document contradicts itself" not in body
+
+
+def test_times_are_shown_in_the_zone_that_they_name(client: Client, assessed: None) -> None:
+    judged = Assessment.objects.newest()
+    assert judged is not None
+    moment = judged.started_at.astimezone(UTC)
+    assert f"{moment.day} {moment:%B %Y, %H:%M} UTC" in page(client, "/")
 
 
 def test_the_matrix_filters_the_list(client: Client, profile: None) -> None:
