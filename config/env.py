@@ -186,6 +186,11 @@ class Environment:
             item for item in (part.strip() for part in (self.text(name) or "").split(",")) if item
         ]
 
+    def secret_values(self) -> list[str]:
+        """The values of the variables that hold secrets."""
+        values = (self.text(variable.name) for variable in VARIABLES if variable.secret)
+        return [value for value in values if value]
+
     def _shown(self, name: str, value: str | None) -> str:
         if value is None:
             return "not set"

@@ -23,11 +23,40 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 # On by default, in the home directory: a door that nobody asked for.
 control_socket_disable = True
 accesslog = "-"
+# gunicorn's own handlers would pass by the filter; its format of lines stays.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redaction": {"()": "apps.database.redaction.RedactionFilter"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} [{process}]: {message}", "style": "{"},
+        "access": {"format": "{message}", "style": "{"},
+    },
+    "handlers": {
+        "error": {
+            "class": "logging.StreamHandler",
+            "filters": ["redaction"],
+            "formatter": "line",
+        },
+        "access": {
+            "class": "logging.StreamHandler",
+            "filters": ["redaction"],
+            "formatter": "access",
+            "stream": "ext://sys.stdout",
+        },
+    },
+    "root": {"handlers": ["error"], "level": "INFO"},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["error"], "level": "INFO", "propagate": False},
+        "gunicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+    },
+}
 # Path without query: a query may hold what somebody searched for, or a secret.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
 
 
 def pre_fork(server: Any, worker: Any) -> None:
     """A pool that was opened before the fork breaks every child; the master must have none."""
-    if "django.db" in sys.modules:
+    django_conf = sys.modules.get("django.conf")
+    if django_conf is not None and django_conf.settings.configured:
         sys.modules["django.db"].connections.close_all()

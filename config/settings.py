@@ -164,8 +164,10 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Reports of errors never show an address.
+# Reports of errors never show an address, and nothing shows these values.
+DEFAULT_EXCEPTION_REPORTER = "apps.database.redaction.RedactingReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.database.redaction.RedactingReporterFilter"
+KNOWN_SECRETS = env.secret_values()
 
 # Language and time; what pages show is what every session of the database has
 LANGUAGE_CODE = "en-gb"

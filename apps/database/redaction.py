@@ -1,12 +1,17 @@
 """No credential leaves the process in a log, an error, a page or a command's output."""
 
+import json
 import logging
 import re
 from collections.abc import ItemsView
+from functools import lru_cache
+from html import escape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from django.conf import settings
-from django.views.debug import SafeExceptionReporterFilter
+from django.utils.safestring import SafeString, mark_safe
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 MASK = "********"
 SHORTEST_SECRET = 6
@@ -20,16 +25,42 @@ _KEYWORD = re.compile(
 
 
 def known_secrets() -> list[str]:
-    """The secrets of this process, longest first; short ones would mask ordinary words."""
+    """The secrets of this process, longest first; short ones would mask ordinary words.
+
+    Empty while there are no settings: then there is nothing yet that holds one.
+    """
+    if not settings.configured:
+        return []
     entries = [*settings.DATABASES.values(), *settings.DATABASE_ROLES.values()]
-    secrets = {str(entry.get("PASSWORD") or "") for entry in entries} | {settings.SECRET_KEY}
+    secrets = {str(entry.get("PASSWORD") or "") for entry in entries}
+    secrets |= {settings.SECRET_KEY, *settings.KNOWN_SECRETS}
     return sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+@lru_cache(maxsize=8)
+def _written_forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """The secrets as they are and as addresses, Python, JSON, SQL and pages write them."""
+    forms = {
+        form
+        for secret in secrets
+        for form in (
+            secret,
+            quote(secret, safe=""),
+            quote(secret),
+            quote_plus(secret),
+            repr(secret)[1:-1],
+            json.dumps(secret)[1:-1],
+            secret.replace("'", "''"),
+            escape(secret),
+        )
+    }
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def redact(text: str) -> str:
     """The text without the secrets of this process and without passwords in addresses."""
-    for secret in known_secrets():
-        text = text.replace(secret, MASK)
+    for form in _written_forms(tuple(known_secrets())):
+        text = text.replace(form, MASK)
     text = _ADDRESS.sub(rf"\g<scheme>:{MASK}@", text)
     return _KEYWORD.sub(rf"\g<name>{MASK}", text)
 
@@ -68,3 +99,14 @@ class RedactingReporterFilter(SafeExceptionReporterFilter):
             return f"<no text form: {type(error).__name__}>"
         clean = redact(text)
         return value if clean == text else clean
+
+
+class RedactingReporter(ExceptionReporter):
+    """Django's error report, in which what the exception itself says is redacted too."""
+
+    def get_traceback_html(self) -> SafeString:
+        # What was escaped stays escaped: redaction only takes text away.
+        return mark_safe(redact(super().get_traceback_html()))  # noqa: S308
+
+    def get_traceback_text(self) -> SafeString:
+        return mark_safe(redact(super().get_traceback_text()))  # noqa: S308

@@ -4,10 +4,11 @@ import argparse
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import DEFAULT_DB_ALIAS
 
 from apps.database.embedded import development_cluster
+from apps.database.outlets import unredacted
 from apps.database.server import Cluster, ServerError
 
 ROLES = ("owner", "app", "auditor", "superuser")
@@ -52,10 +53,14 @@ class Command(BaseCommand):
     def _url(self, cluster: Cluster, role: str) -> None:
         name = str(settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"])
         if role == "superuser":
-            self.stdout.write(cluster.address(database=name))
+            self._tell(cluster.address(database=name))
             return
         entries = {"app": settings.DATABASES[DEFAULT_DB_ALIAS], **settings.DATABASE_ROLES}
         if role not in entries or entries[role]["HOST"] != str(cluster.socket_folder):
             raise CommandError(f"The address of {role} does not lead to the embedded PostgreSQL.")
         entry = entries[role]
-        self.stdout.write(cluster.address(str(entry["USER"]), str(entry["PASSWORD"]), name))
+        self._tell(cluster.address(str(entry["USER"]), str(entry["PASSWORD"]), name))
+
+    def _tell(self, address: str) -> None:
+        """Print an address with its password: the one answer that is meant to hold one."""
+        OutputWrapper(unredacted(self.stdout._out)).write(address)
