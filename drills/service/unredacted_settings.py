@@ -1,8 +1,6 @@
 """The same service with redaction switched off, to prove that the sweep can find something."""
 
-import logging
-
-from apps.database import redaction
+from apps.database import outlets, redaction
 from config.database import DatabaseEntry
 from drills.service.canary_settings import *  # noqa: F403
 
@@ -11,9 +9,8 @@ def _as_it_is(text: str) -> str:
     return text
 
 
-redaction.redact = _as_it_is
+redaction.redact = outlets.redact = _as_it_is
 redaction.RedactionFilter.filter = lambda self, record: True  # type: ignore[method-assign]
 DatabaseEntry.__repr__ = DatabaseEntry.__str__ = dict.__repr__  # type: ignore[method-assign]
 DEFAULT_EXCEPTION_REPORTER = "django.views.debug.ExceptionReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "django.views.debug.SafeExceptionReporterFilter"
-logging.captureWarnings(False)
