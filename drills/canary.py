@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from psycopg.sql import SQL, Identifier
 
-from apps.database.redaction import _written_forms
+from apps.database.redaction import written_forms
 from apps.database.roles import Credential, Roles
 from apps.database.server import Cluster, free_port
 from config.env import ROLES, VARIABLES, prefix_of
@@ -117,7 +117,7 @@ class World:
 
 def hits(text: str) -> int:
     """How often a canary stands in the text, in any of its written forms."""
-    return sum(text.count(form) for form in _written_forms(tuple(CANARIES.values())))
+    return sum(text.count(form) for form in written_forms(tuple(CANARIES.values())))
 
 
 # What a process says when something goes wrong in it, each with a secret at hand.

@@ -159,3 +159,19 @@ def command(*arguments: str) -> Action:
 def original(file: str) -> Action:
     """Put a file of the peer's copy back as the project has it."""
     return lambda scratch: scratch.restore_file(file)
+
+
+def track(file: str, text: str) -> Action:
+    """Have git track a file of the peer's copy; `{scratch.…}` in its text is filled in."""
+
+    def act(scratch: "Scratch") -> None:
+        path = scratch.project / file
+        path.write_text(text.format(scratch=scratch), encoding="utf-8")
+        scratch.git("add", "--force", file)
+
+    return act
+
+
+def untrack(file: str) -> Action:
+    """Have git forget a file, which stays where it is."""
+    return lambda scratch: scratch.git("rm", "--quiet", "--cached", file)

@@ -232,6 +232,17 @@ class Scratch:
             raise PeerError(f"manage.py {arguments[0]}: {answer.stderr[-2000:]}")
         return answer
 
+    def git(self, *arguments: str) -> None:
+        """Run git in the project's copy, which becomes a repository of its own."""
+        for command in (["init", "--quiet"], list(arguments)):
+            subprocess.run(
+                ["git", *command],  # noqa: S607  # whichever git the user has
+                cwd=self.project,
+                check=True,
+                capture_output=True,
+                timeout=PEER_SECONDS,
+            )
+
     def judge(self, control: Control, *, peer: bool) -> Verdict:
         """The control's verdict on this world, by the same engine that judges real databases."""
         return self._judge_by_peer(control) if peer else self._judge_here(control)

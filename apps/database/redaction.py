@@ -38,7 +38,7 @@ def known_secrets() -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def _written_forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
+def written_forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
     """The secrets as they are and as addresses, Python, JSON, SQL and pages write them."""
     forms = {
         form
@@ -59,7 +59,7 @@ def _written_forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
 
 def redact(text: str) -> str:
     """The text without the secrets of this process and without passwords in addresses."""
-    for form in _written_forms(tuple(known_secrets())):
+    for form in written_forms(tuple(known_secrets())):
         text = text.replace(form, MASK)
     text = _ADDRESS.sub(rf"\g<scheme>:{MASK}@", text)
     return _KEYWORD.sub(rf"\g<name>{MASK}", text)
