@@ -1,15 +1,20 @@
 """What a secret may look like, and that ordinary text is left alone."""
 
 import io
+import json
 import logging
 import sys
+from html import escape
+from urllib.parse import quote, quote_plus
 
 import pytest
 from django.conf import settings
 from django.test import RequestFactory, override_settings
 from django.views.debug import ExceptionReporter
+from psycopg.sql import SQL, Literal
 
-from apps.database.redaction import MASK, RedactionFilter, known_secrets, redact
+from apps.database.outlets import RedactingStream, unredacted
+from apps.database.redaction import MASK, RedactionFilter, known_secrets, redact, written_forms
 
 CANARY = "Canary-S3cr3t-0"
 
@@ -20,6 +25,40 @@ def test_the_secrets_of_the_process_are_masked_wherever_they_stand() -> None:
     assert settings.SECRET_KEY in known_secrets()
     assert settings.DATABASES["default"]["PASSWORD"] in known_secrets()
     assert settings.DATABASE_ROLES["owner"]["PASSWORD"] in known_secrets()
+
+
+ODD = "it's/50% & \\more\n<ü>"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ODD,
+        quote(ODD, safe=""),
+        quote_plus(ODD),
+        repr({"key": ODD}),
+        json.dumps([ODD]),
+        escape(ODD),
+        SQL("{}").format(Literal("it's a secret")).as_string(None),
+    ],
+)
+def test_a_secret_is_masked_however_it_is_written(written: str) -> None:
+    with override_settings(KNOWN_SECRETS=[ODD, "it's a secret"]):
+        masked = redact(f"before {written} after")
+    assert MASK in masked
+    assert not any(form in masked for form in written_forms((ODD, "it's a secret")))
+    assert masked.startswith("before ")
+    assert masked.endswith(" after")
+
+
+def test_a_stream_writes_no_secret_unless_it_is_meant_to() -> None:
+    behind = io.StringIO()
+    stream = RedactingStream(behind)
+    print(f"key {settings.SECRET_KEY}", file=stream)
+    assert behind.getvalue() == f"key {MASK}\n"
+    assert not stream.isatty()
+    assert unredacted(stream) is behind
+    assert unredacted(behind) is behind
 
 
 @pytest.mark.parametrize(
