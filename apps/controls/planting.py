@@ -2,10 +2,12 @@
 
 import re
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Identifier, Literal
 
+from apps.controls.certificates import HERE, VALID_DAYS
 from apps.controls.control import Action
 
 if TYPE_CHECKING:
@@ -59,6 +61,11 @@ def hba(*lines: str) -> Action:
         scratch.reload()
 
     return act
+
+
+def certificate(days: int = VALID_DAYS, names: Sequence[str] = HERE, subject: str = "") -> Action:
+    """Give the server a certificate with so many days left, for localhost or for these names."""
+    return lambda scratch: scratch.certify(days, names, subject)
 
 
 def open_session(role: str, *statements: str, name: str = "peer", sslmode: str = "") -> Action:
