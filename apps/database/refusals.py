@@ -5,7 +5,9 @@ Here the server is looked at again, without a password.
 """
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +32,20 @@ _RENEW = "put a new one in place of ssl_cert_file, then: SELECT pg_reload_conf()
 
 class UnprovenServer(psycopg.OperationalError):
     """The server was left before a password was sent, because it could not prove who it is."""
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """End the process with the sentence of an UnprovenServer, as a command would its own."""
+    try:
+        yield
+    except Exception as error:
+        # Django's own error has it as its cause.
+        unproven = error if isinstance(error, UnprovenServer) else error.__cause__
+        if not isinstance(unproven, UnprovenServer):
+            raise
+        sys.stderr.write(f"The database cannot be reached: {unproven}\n")
+        raise SystemExit(1) from None
 
 
 def explained(error: psycopg.OperationalError, parameters: Mapping[str, Any]) -> Exception:

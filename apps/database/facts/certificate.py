@@ -49,9 +49,13 @@ class Certificate:
         """Whether libpq takes it for the host's with verify-full.
 
         A name of the host counts; an asterisk stands for the first label only. The subject counts
-        only where the certificate has no name that could be a host's.
+        only where no name is of the host's kind, a number or a word.
         """
-        return any(_is_name_of(name, host) for name in self.names or (self.subject,))
+        of_its_kind = any(_is_number(name) == _is_number(host) for name in self.names)
+        return any(
+            _is_name_of(name, host)
+            for name in (self.names if of_its_kind else (*self.names, self.subject))
+        )
 
 
 def server_certificate(address: tuple[str, int], timeout_seconds: float = 3.0) -> Certificate:
@@ -144,11 +148,17 @@ def _time(text: str) -> datetime:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
 
 
-def _is_name_of(name: str, host: str) -> bool:
+def _is_number(name: str) -> bool:
     try:
-        return ipaddress.ip_address(name) == ipaddress.ip_address(host)
+        ipaddress.ip_address(name)
     except ValueError:
-        pass
+        return False
+    return True
+
+
+def _is_name_of(name: str, host: str) -> bool:
+    if _is_number(name) and _is_number(host):
+        return ipaddress.ip_address(name) == ipaddress.ip_address(host)
     name, host = name.lower(), host.lower()
     if name.startswith("*."):
         return "." in host and host.partition(".")[2] == name[2:]
