@@ -196,6 +196,14 @@ def test_channel_binding_demands_a_proof_that_a_password_in_clear_is_not(server:
         connection.ensure_connection()
 
 
+def test_a_server_that_is_not_believed_is_not_asked_again(server: Secured) -> None:
+    server.serve(days=-2)
+    with relay_to(server.cluster.port or 0) as relay:
+        refusal(server.address(port=relay.port), DATABASE_CONNECT_RETRY="30")
+    # psycopg's attempt, and three looks at the certificate without a password.
+    assert len(relay.sent) <= 4
+
+
 def test_behind_a_pool_the_reason_is_told_too(server: Secured) -> None:
     server.serve(days=-2)
     answer = server.manage(
