@@ -8,6 +8,14 @@ from pathlib import Path
 from config.env import BASE_DIR, ConfigurationError, Environment
 
 PRIVATE_SUFFIXES = (".internal", ".local")
+# RFC 1918, loopback, RFC 6598 and RFC 4193; Python's own is_private has changed its mind.
+PRIVATE_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
+        *("fc00::/7", "::1/128"),
+    )
+)
 
 
 def plaintext_host(env: Environment) -> str | None:
@@ -18,7 +26,7 @@ def plaintext_host(env: Environment) -> str | None:
     host = env.text("DATABASE_PLAINTEXT_HOST")
     if host is None:
         return None
-    if not re.fullmatch(r"[A-Za-z0-9.:-]+", host):
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", host) or _has_port(host):
         raise ConfigurationError(
             f"DATABASE_PLAINTEXT_HOST is {host[:80]!r}; expected exactly one host name or IP "
             "address, without a port."
@@ -39,7 +47,12 @@ def _is_private(host: str) -> bool:
         # Resolvers read 0x8080808 as a number too.
         named = bool(re.match(r"[a-z]", host.lower().rpartition(".")[2]))
         return named and ("." not in host or host.lower().endswith(PRIVATE_SUFFIXES))
-    return number.is_private and not number.is_unspecified
+    return any(number in network for network in PRIVATE_NETWORKS)
+
+
+def _has_port(host: str) -> bool:
+    """Whether something like a port follows; a number of version 6 has more than one colon."""
+    return host.count(":") == 1
 
 
 def root_certificate(given: str | None, mode: str | None, variable: str) -> Path:

@@ -60,6 +60,17 @@ class Secured:
         """Have the server show another certificate, and hold other settings."""
         give_certificate(self.cluster, self.authority, days, names, subject)
         self.cluster.settings = {**self.cluster.settings, **ON, **settings}
+        self.reload()
+
+    def serve_self_signed(self) -> None:
+        """Have it show a certificate that nobody but itself vouches for, as platforms do."""
+        self.serve()
+        for name, source in (("crt", self.stranger.certificate), ("key", self.stranger.key)):
+            self.cluster.add_file(f"server.{name}", source.read_text())
+        self.reload()
+
+    def reload(self) -> None:
+        """Have the server read its configuration, and wait until new sessions have it."""
         before = self._loaded_at()
         self.cluster.reload()
         deadline = time.monotonic() + 10

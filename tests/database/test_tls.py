@@ -229,6 +229,37 @@ def test_the_authorities_of_the_system_are_those_of_its_bundle_alone(
     assert os.environ["SSL_CERT_FILE"]
 
 
+def test_a_self_signed_server_needs_a_setting_of_its_own(server: Secured) -> None:
+    """As Heroku and the public proxies of platforms serve: encrypted, and proven by nobody."""
+    server.serve_self_signed()
+    says = "the certificate comes from the authority another authority, which is not in sslroot"
+    default = server.address().partition("?")[0]
+    assert says in refusal(default, DATABASE_SSLMODE_MINIMUM="verify-full")
+    assert session(default)[:2] == (True, "TLSv1.3")
+    pinned = server.address(mode="verify-ca", root=server.stranger.certificate)
+    assert session(pinned, DATABASE_SSLMODE_MINIMUM="verify-ca")[0] is True
+
+
+def test_the_excepted_host_works_in_clear_and_hears_no_password(server: Secured) -> None:
+    """As a platform's internal host serves: without TLS, in a network of its own."""
+    server.serve(ssl="off")
+    excepted = {"DATABASE_PLAINTEXT_HOST": "localhost", "DATABASE_SSLMODE_MINIMUM": "verify-full"}
+    with relay_to(server.cluster.port or 0) as relay:
+        plain = server.address("auditor", port=relay.port).partition("?")[0]
+        assert session(plain, "auditor", **excepted) == (False, None, None)
+        # This role's line in pg_hba.conf asks for the password itself.
+        asked = server.address(port=relay.port).partition("?")[0]
+        with (
+            closing(open_wrapper(entry_for(asked, **excepted))) as connection,
+            pytest.raises(OperationalError, match="server requested a cleartext password"),
+        ):
+            connection.ensure_connection()
+    sent = b"".join(map(bytes, relay.sent))
+    assert b"secured_auditor" in sent
+    assert b"secured_app" in sent
+    assert b"Canary" not in sent
+
+
 @pytest.mark.parametrize(
     ("names", "subject", "hosts"),
     [
