@@ -5,23 +5,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from apps.controls.certificates import (
-    HERE,
-    VALID_DAYS,
-    Authority,
-    make_authority,
-    openssl_is_there,
-)
+from apps.controls.certificates import Authority, make_authority
 from apps.controls.scratch import give_certificate
+from apps.controls.selftest import tls_binaries
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, provision
-from apps.database.server import Cluster, free_port, system_binaries
+from apps.database.server import Cluster, free_port
 from config.database import DatabaseEntry, database_entry
 from config.env import BASE_DIR, VARIABLES, Environment
 from tests.programs import require
@@ -39,7 +35,14 @@ HBA = (
     "host all secured_auditor 127.0.0.1/32 scram-sha-256",
     "host all all 127.0.0.1/32 password",
 )
-ON = {"ssl": "on", "ssl_max_protocol_version": "", "ssl_cert_file": "server.crt"}
+OF_CERTIFICATE = {"days", "names", "subject", "begins"}
+USUAL = {
+    "ssl": "on",
+    "ssl_cert_file": "server.crt",
+    "ssl_key_file": "server.key",
+    "ssl_max_protocol_version": "",
+    "log_connections": "off",
+}
 
 
 @dataclass
@@ -50,16 +53,11 @@ class Secured:
     authority: Authority
     stranger: Authority
 
-    def serve(
-        self,
-        days: int = VALID_DAYS,
-        names: Sequence[str] = HERE,
-        subject: str = "",
-        **settings: str,
-    ) -> None:
-        """Have the server show another certificate, and hold other settings."""
-        give_certificate(self.cluster, self.authority, days, names, subject)
-        self.cluster.settings = {**self.cluster.settings, **ON, **settings}
+    def serve(self, **changes: Any) -> None:
+        """Have the server show another certificate (see Authority.issue), with other settings."""
+        certificate = {name: changes.pop(name) for name in OF_CERTIFICATE & changes.keys()}
+        give_certificate(self.cluster, self.authority, **certificate)
+        self.cluster.settings = {**self.cluster.settings, **USUAL, **changes}
         self.reload()
 
     def serve_self_signed(self) -> None:
@@ -131,10 +129,8 @@ class Secured:
 @contextmanager
 def secured_server() -> Iterator[Secured]:
     """The server with its roles and an empty database; stopped and removed afterwards."""
-    binaries = system_binaries()
-    require(binaries is not None, "a PostgreSQL with OpenSSL of the operating system's packages")
-    require(openssl_is_there(), "openssl")
-    assert binaries is not None
+    binaries = tls_binaries()
+    require(binaries is not None, "a PostgreSQL with OpenSSL, and openssl")
     cluster = scratch_cluster(binaries, port=free_port(), hba=HBA)
     with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
         places = [Path(folder) / name for name in ("ours", "theirs")]
@@ -144,7 +140,7 @@ def secured_server() -> Iterator[Secured]:
         stranger = make_authority(places[1], "another authority")
         cluster.create()
         give_certificate(cluster, authority)
-        cluster.settings = {**cluster.settings, **ON, "ssl_key_file": "server.key"}
+        cluster.settings = {**cluster.settings, **USUAL}
         with cluster:
             with cluster.connect() as admin:
                 provision(admin, DATABASE, ROLES)

@@ -45,16 +45,21 @@ class Authority:
     key: Path
 
     def issue(
-        self, folder: Path, days: int = VALID_DAYS, names: Sequence[str] = HERE, subject: str = ""
+        self,
+        folder: Path,
+        days: int = VALID_DAYS,
+        names: Sequence[str] = HERE,
+        subject: str = "",
+        begins: int = -30,
     ) -> ServerCertificate:
-        """A certificate for a server, in the folder; fewer than no days make an expired one.
+        """A certificate for a server, in the folder, valid between two numbers of days from now.
 
         `names` are written as openssl wants them, such as `DNS:localhost`; the subject is the
         first of them unless it is given, and must be where there are none.
         """
         certificate, key = folder / "server.crt", folder / "server.key"
         common_name = subject or names[0].partition(":")[2]
-        begin = datetime.now(UTC) - timedelta(days=30)
+        begin = datetime.now(UTC) + timedelta(days=begins)
         # An hour more, so that so many whole days are left.
         end = datetime.now(UTC) + timedelta(days=days, hours=1)
         with tempfile.TemporaryDirectory(dir=folder) as made:

@@ -2,12 +2,10 @@
 
 import re
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL, Identifier, Literal
 
-from apps.controls.certificates import HERE, VALID_DAYS
 from apps.controls.control import Action
 
 if TYPE_CHECKING:
@@ -63,9 +61,9 @@ def hba(*lines: str) -> Action:
     return act
 
 
-def certificate(days: int = VALID_DAYS, names: Sequence[str] = HERE, subject: str = "") -> Action:
-    """Give the server a certificate with so many days left, for localhost or for these names."""
-    return lambda scratch: scratch.certify(days, names, subject)
+def certificate(**certificate: Any) -> Action:
+    """Give the server another certificate; the keywords are those of Authority.issue."""
+    return lambda scratch: scratch.certify(**certificate)
 
 
 def open_session(role: str, *statements: str, name: str = "peer", sslmode: str = "") -> Action:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from apps.controls.certificates import HERE, VALID_DAYS, Authority, make_authority
+from apps.controls.certificates import Authority, make_authority
 from apps.controls.control import Control, Finding, Level, State, Verdict
 from apps.controls.inspection import Target
 from apps.controls.judge import judge
@@ -82,11 +82,11 @@ class Scratch:
             give_certificate(self.cluster, self.authority)
         self.reload()
 
-    def certify(self, days: int, names: Sequence[str], subject: str = "") -> None:
+    def certify(self, **certificate: Any) -> None:
         """Give the server another certificate of the same authority."""
         if self.authority is None:
             raise LookupError("this world has no authority")
-        give_certificate(self.cluster, self.authority, days, names, subject)
+        give_certificate(self.cluster, self.authority, **certificate)
         self.reload()
 
     def fresh_project(self) -> None:
@@ -317,16 +317,13 @@ def _tls_cluster(stack: ExitStack, folder: Path, binaries: Binaries) -> tuple[Cl
     return stack.enter_context(cluster), authority
 
 
-def give_certificate(
-    cluster: Cluster,
-    authority: Authority,
-    days: int = VALID_DAYS,
-    names: Sequence[str] = HERE,
-    subject: str = "",
-) -> None:
-    """Put a certificate and its key into the data directory; the server reads them at a reload."""
+def give_certificate(cluster: Cluster, authority: Authority, **certificate: Any) -> None:
+    """Put a certificate and its key into the data directory; the server reads them at a reload.
+
+    The keywords are those of Authority.issue.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        made = authority.issue(Path(folder), days, names, subject)
+        made = authority.issue(Path(folder), **certificate)
         for name, source in (("server.crt", made.certificate), ("server.key", made.key)):
             cluster.add_file(name, source.read_text())
 

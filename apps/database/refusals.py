@@ -25,7 +25,9 @@ from apps.database.facts.certificate import (
 from apps.database.facts.errors import NoAnswer
 
 # Words of libpq, which only decide whether the server is looked at again: an outage must not wait.
-_ABOUT_TLS = re.compile(r"\bSSL\b|\bcertificate\b", re.IGNORECASE)
+_ABOUT_TLS = re.compile(
+    r"\bSSL\b(?! SYSCALL| connection has been closed)|\bcertificate\b", re.IGNORECASE
+)
 _PROVING = ("verify-ca", "verify-full")
 _RENEW = "put a new one in place of ssl_cert_file, then: SELECT pg_reload_conf();"
 

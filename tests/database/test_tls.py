@@ -1,7 +1,7 @@
 """TLS against a real server: who cannot prove who he is gets no password, and is told apart."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,10 +35,9 @@ pytestmark = pytest.mark.django_db
 OLDER = {"ssl_max_protocol_version": "TLSv1.2"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Secured]:
-    with secured_server() as running:
-        yield running
+@pytest.fixture
+def server(secured: Secured) -> Secured:
+    return secured
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ CASES = {
         {"names": ["DNS:db.example"]},
     ),
     "expired": Case("the certificate expired on 20", {"days": -2}),
+    "not valid yet": Case("the certificate is valid from 20", {"begins": 1}),
     "plaintext only": Case(
         "the server speaks no TLS, and the address demands TLS; no password was sent",
         {"ssl": "off"},
@@ -90,6 +90,15 @@ def session(address: str, role: str = "app", **variables: str) -> tuple[Any, ...
     with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT ssl, version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         return tuple(cursor.fetchone())
+
+
+def test_without_a_server_that_speaks_tls_these_tests_say_what_they_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("apps.controls.selftest.system_binaries", lambda: None)
+    needs = "needs a PostgreSQL with OpenSSL, and openssl: make tools"
+    with pytest.raises(pytest.skip.Exception, match=needs), secured_server():
+        pytest.fail("a server that is not there was started")
 
 
 def test_the_right_authority_connects_and_the_password_would_be_seen(server: Secured) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,16 +12,15 @@ from apps.database import refusals
 from apps.database.connection import open_wrapper
 from apps.database.facts import certificate
 from config.env import BASE_DIR, VARIABLES
-from tests.secured import Secured, entry_for, secured_server
+from tests.secured import Secured, entry_for
 
 pytestmark = pytest.mark.django_db
 TEXT = (BASE_DIR / "docs" / "tls.md").read_text()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Secured]:
-    with secured_server() as running:
-        yield running
+@pytest.fixture
+def server(secured: Secured) -> Secured:
+    return secured
 
 
 def block(language: str, beginning: str) -> str:

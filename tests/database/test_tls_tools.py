@@ -1,7 +1,6 @@
 """psql, pg_dump and migrate make the same demands on the server as the ORM."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from apps.database.postgresql.client import DatabaseClient
 from apps.database.server import system_binaries
 from tests.programs import require_program
 from tests.recording import APPLICATION_DATA, record_types, relay_to
-from tests.secured import ROLES, Secured, entry_for, secured_server
+from tests.secured import ROLES, Secured, entry_for
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +28,9 @@ OLDER = {"ssl_max_protocol_version": "TLSv1.2"}
 HOW = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Secured]:
-    with secured_server() as running:
-        yield running
+@pytest.fixture
+def server(secured: Secured) -> Secured:
+    return secured
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +108,7 @@ def test_dbshell_and_pg_dump_refuse_what_the_orm_refuses(
     more: str,
     says: str,
 ) -> None:
-    server.serve(**{**OLDER, **serve})  # type: ignore[arg-type]
+    server.serve(**{**OLDER, **serve})
     root = server.stranger.certificate if stranger else None
     with relay_to(server.cluster.port or 0) as relay:
         address = server.address(root=root, port=relay.port, more=more)
@@ -133,7 +131,6 @@ def test_migrate_and_dbbackup_have_encrypted_sessions_only(server: Secured, tmp_
         answer = server.manage(*command, BACKUP_DIR=str(tmp_path))
         assert answer.returncode == 0, answer.stderr
     log = server.cluster.log.read_bytes()[begins:].decode()
-    server.serve(log_connections="off")
     sessions = re.findall(r"connection authorized: user=secured_owner .*", log)
     names = {re.findall(r"application_name=(\S+)", line)[0] for line in sessions}
     assert names >= {"holdfast-owner", "pg_dump"}

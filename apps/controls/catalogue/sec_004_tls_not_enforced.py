@@ -260,6 +260,14 @@ def _certificate(inspection: Inspection) -> Certificate:
             subject="certificate of localhost",
             needs="tls",
         ),
+        Specimen(
+            "a certificate that is not valid yet",
+            plant=certificate(begins=1),
+            repair=certificate(),
+            near_miss=certificate(begins=0),
+            subject="certificate of localhost",
+            needs="tls",
+        ),
     ),
 )
 def certificate_lasts(inspection: Inspection) -> Iterator[Finding]:
