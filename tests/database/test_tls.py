@@ -339,10 +339,14 @@ def test_the_controls_report_version_cipher_and_days(server: Secured) -> None:
     }
 
 
-def test_a_server_without_tls_shows_no_certificate_to_judge(server: Secured) -> None:
+def test_a_server_without_tls_has_no_certificate_and_no_version_to_judge(server: Secured) -> None:
     server.serve(ssl="off")
     app, auditor = (server.address(role, mode="disable") for role in ("app", "auditor"))
-    found = verdicts(app, auditor, "SEC-004.5", "SEC-004.6", ENVIRONMENT="development")
-    assert {(verdict.state, verdict.reason) for verdict in found.values()} == {
-        (State.UNKNOWN, "The server speaks no TLS.")
-    }
+    controls = ("SEC-004.5", "SEC-004.6", "SEC-004.7")
+    found = verdicts(app, auditor, *controls, ENVIRONMENT="development")
+    assert {verdict.state for verdict in found.values()} == {State.UNKNOWN}
+    assert [found[control].reason for control in controls] == [
+        "The server speaks no TLS.",
+        "The server speaks no TLS.",
+        "ssl is off on the server, so it takes no version at all.",
+    ]

@@ -357,9 +357,9 @@ def certificate_names_the_host(inspection: Inspection) -> Iterator[Finding]:
 def old_versions_are_refused(inspection: Inspection) -> Iterator[Finding]:
     if inspection.over_socket:
         raise NotApplicable("local_socket")
+    if setting(inspection.cursor, "ssl") != "on":
+        raise CannotSee("ssl is off on the server, so it takes no version at all.")
     oldest = setting(inspection.cursor, "ssl_min_protocol_version")
-    if oldest is None:
-        raise CannotSee("The server does not tell its ssl_min_protocol_version.")
     inspection.evidence["ssl_min_protocol_version"] = oldest
     if oldest not in STRONG_VERSIONS:
         yield Finding(
