@@ -6,13 +6,13 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 
 from apps.database.facts.errors import NoAnswer
 from apps.database.facts.wire import receive
 
 CLEARTEXT_PASSWORD = b"R" + struct.pack("!ii", 8, 3)
-APPLICATION_DATA = 23
+ALERT, HANDSHAKE, APPLICATION_DATA = 21, 22, 23
 Behaviour = Callable[["Recording"], None]
 
 
@@ -130,7 +130,7 @@ def record_types(sent: bytes) -> list[int]:
     return types
 
 
-def password_messages(sent: bytes) -> list[Any]:
+def password_messages(sent: bytes) -> list[str]:
     """What a client answered to a request for its password in clear text."""
     place, found = 8, []
     if len(sent) > place:
