@@ -1,9 +1,7 @@
 """One role's variables become one DATABASES entry: validated, bounded, never printed."""
 
 import re
-import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -11,12 +9,19 @@ import dj_database_url
 from psycopg import IsolationLevel
 
 from config.env import BASE_DIR, ConfigurationError, Environment, prefix_of, read_text
+from config.tls import plaintext_host, root_certificate
 
 # Django's own, whose connections are bounded and tried again.
 ENGINE = "apps.database.postgresql"
 SCHEMES = ("postgres", "postgresql")
-TLS_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
-QUERY_OPTIONS = TLS_OPTIONS
+QUERY_OPTIONS = ("sslmode", "sslrootcert", "channel_binding")
+# What an entry demands of its server, and libpq's variables that demand it of the tools.
+TLS_OPTIONS = {
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "channel_binding": "PGCHANNELBINDING",
+    "require_auth": "PGREQUIREAUTH",
+}
 # Weakest first, as libpq documents them.
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 MINIMUMS = ("verify-full", "verify-ca", "require")
@@ -198,6 +203,12 @@ def is_socket(entry: dict[str, Any]) -> bool:
     return str(entry["HOST"]).startswith("/")
 
 
+def speaks_clear(entry: dict[str, Any]) -> bool:
+    """Whether the entry would go on over the network where the server speaks no TLS."""
+    mode = str(entry["OPTIONS"].get("sslmode", "prefer"))
+    return not is_socket(entry) and SSLMODES.index(mode) < SSLMODES.index("require")
+
+
 def _check_names(entry: DatabaseEntry, where: Where, env: Environment) -> None:
     host, name = str(entry["HOST"]), str(entry["NAME"])
     for part, what in (("HOST", "host"), ("NAME", "database name"), ("USER", "user")):
@@ -227,7 +238,13 @@ def _enforce_tls(entry: DatabaseEntry, where: Where, env: Environment) -> None:
             )
     if is_socket(entry):
         return
-    if env.production:
+    exception = plaintext_host(env)
+    if exception is not None and str(entry["HOST"]).lower() == exception:
+        mode = options.setdefault("sslmode", "disable")
+        if speaks_clear(entry):
+            # Who listens on the way learns what is read and written, and still no password.
+            options["require_auth"] = "scram-sha-256"
+    elif env.production:
         # An address without a mode gets the minimum: stronger than libpq's "prefer", never weaker.
         mode = options.setdefault("sslmode", minimum)
         if SSLMODES.index(mode) < SSLMODES.index(minimum):
@@ -238,53 +255,12 @@ def _enforce_tls(entry: DatabaseEntry, where: Where, env: Environment) -> None:
             )
     if mode in ("verify-ca", "verify-full") or "sslrootcert" in options:
         given = options.get("sslrootcert")
-        options["sslrootcert"] = str(_root_certificate(given, mode, where("SSLROOTCERT")))
+        options["sslrootcert"] = str(root_certificate(given, mode, where("SSLROOTCERT")))
 
 
 def _shown(value: str) -> str:
     """A short word; what is longer or stranger may be a secret that slipped in."""
     return repr(value) if re.fullmatch(r"[A-Za-z_-]{1,40}", value) else "no single word"
-
-
-def _root_certificate(given: str | None, mode: str | None, variable: str) -> Path:
-    """The file of certificate authorities, checked to hold one.
-
-    `system` is resolved here: the tools of PostgreSQL 15 take the word for a file name, and the
-    trust folder compiled into the psycopg wheel does not exist.
-    """
-    if given not in (None, "system"):
-        path = BASE_DIR / str(given)
-    elif mode == "verify-full":
-        path = _system_bundle(variable)
-    else:
-        raise ConfigurationError(
-            f"{variable}: sslmode={mode or 'prefer'} needs sslrootcert=FILE of a private "
-            "authority; with the system's authorities only verify-full proves anything."
-        )
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except (OSError, ssl.SSLError) as error:
-        # An SSLError is an OSError too, whose strerror is a code of OpenSSL.
-        reason = "it holds no certificate in PEM form"
-        if not isinstance(error, ssl.SSLError) and error.strerror:
-            reason = error.strerror
-        raise ConfigurationError(f"{variable}: sslrootcert {str(path)!r}: {reason}.") from None
-    return path
-
-
-def _system_bundle(variable: str) -> Path:
-    candidates = (
-        "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
-        "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
-        "/etc/ssl/cert.pem",  # macOS, BSD
-    )
-    for candidate in candidates:
-        if Path(candidate).is_file():
-            return Path(candidate)
-    raise ConfigurationError(
-        f"{variable}: the system's certificate authorities were not found; "
-        "install ca-certificates, or name a file with sslrootcert=FILE."
-    )
 
 
 def _add_behaviour(entry: DatabaseEntry, env: Environment, role: str) -> None:

@@ -88,6 +88,10 @@ VARIABLES: tuple[Variable, ...] = (
         "Weakest TLS that production accepts: verify-full, verify-ca or require.",
         "verify-full",
     ),
+    Variable(
+        "DATABASE_PLAINTEXT_HOST",
+        "The one host of a private network that may be reached without TLS; SEC-004.2 fails of it.",
+    ),
     Variable("DATABASE_POOL", "persistent, native or pgbouncer.", "persistent"),
     Variable("DATABASE_POOL_SIZE", "Connections a process should need (native).", "5"),
     Variable("DATABASE_POOL_MAX_OVERFLOW", "Connections beyond that under load (native).", "10"),

@@ -15,6 +15,7 @@ from config.env import (
     load_environment,
     read_text,
 )
+from config.tls import plaintext_host
 
 env = load_environment()
 
@@ -115,6 +116,7 @@ DATABASE_APP_SETTINGS = tuple(session_settings(env, "app"))
 DATABASE_POOL_MODE = pool_mode(env)
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", minimum=1, maximum=1000)
 DATABASE_SSLMODE_MINIMUM = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
+DATABASE_PLAINTEXT_HOST = plaintext_host(env)
 DATABASE_ROLES = {role: entry for role, entry in _entries.items() if entry is not None}
 
 # How many processes and threads serve, which decides how many connections they can ask for

@@ -91,11 +91,10 @@ def connection_arguments(entry: dict[str, Any]) -> list[str]:
 
 def tool_environment(entry: dict[str, Any]) -> dict[str, str]:
     """All that the tool sees of the environment: a path, the password and the TLS settings."""
-    names = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
     tls = {
-        names[option]: str(entry["OPTIONS"][option])
-        for option in TLS_OPTIONS
-        if option in names and option in entry["OPTIONS"]
+        variable: str(entry["OPTIONS"][option])
+        for option, variable in TLS_OPTIONS.items()
+        if option in entry["OPTIONS"]
     }
     timeout = str(entry["OPTIONS"].get("connect_timeout", 10))
     return {

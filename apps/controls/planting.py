@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -59,6 +59,11 @@ def hba(*lines: str) -> Action:
         scratch.reload()
 
     return act
+
+
+def certificate(**certificate: Any) -> Action:
+    """Give the server another certificate; the keywords are those of Authority.issue."""
+    return lambda scratch: scratch.certify(**certificate)
 
 
 def open_session(role: str, *statements: str, name: str = "peer", sslmode: str = "") -> Action:

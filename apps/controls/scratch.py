@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from apps.controls.certificates import make_certificate
+from apps.controls.certificates import Authority, make_authority
 from apps.controls.control import Control, Finding, Level, State, Verdict
 from apps.controls.inspection import Target
 from apps.controls.judge import judge
@@ -43,13 +43,13 @@ class PeerError(Exception):
 class Scratch:
     """One world that a specimen may change; `fresh` puts everything back as it was.
 
-    With an authority's certificate the addresses of app and auditor lead over TLS.
+    With an authority the addresses of app and auditor lead over TLS.
     """
 
     cluster: Cluster
     roles: Roles
     project: Path
-    authority: Path | None = None
+    authority: Authority | None = None
     environment: dict[str, str] = field(default_factory=dict)
     _sessions: list[psycopg.Connection] = field(default_factory=list)
     _hba: Sequence[str] = ()
@@ -78,6 +78,15 @@ class Scratch:
             )
             provision(admin, SCRATCH, self.roles)
         self.cluster.hba = self._hba
+        if self.authority is not None:
+            give_certificate(self.cluster, self.authority)
+        self.reload()
+
+    def certify(self, **certificate: Any) -> None:
+        """Give the server another certificate of the same authority."""
+        if self.authority is None:
+            raise LookupError("this world has no authority")
+        give_certificate(self.cluster, self.authority, **certificate)
         self.reload()
 
     def fresh_project(self) -> None:
@@ -162,6 +171,10 @@ class Scratch:
         return self.address("app", "sslmode=prefer")
 
     @property
+    def plain_address(self) -> str:
+        return self.address("app", "sslmode=disable")
+
+    @property
     def verified_address(self) -> str:
         return self.address("app", f"sslmode=verify-full&sslrootcert={self._quoted_authority()}")
 
@@ -170,7 +183,7 @@ class Scratch:
         return self.address("app", f"sslmode=verify-ca&sslrootcert={self._quoted_authority()}")
 
     def _quoted_authority(self) -> str:
-        return quote(str(self.authority), safe="")
+        return quote(str(self.authority.certificate) if self.authority else "", safe="")
 
     def variables(self, database: str = SCRATCH) -> dict[str, str]:
         """The environment of a peer: nothing of this process's own configuration."""
@@ -297,23 +310,33 @@ def scratch(tls_binaries: Binaries | None = None) -> Iterator[Scratch]:
         yield world
 
 
-def _tls_cluster(stack: ExitStack, folder: Path, binaries: Binaries) -> tuple[Cluster, Path]:
-    made = make_certificate(folder)
+def _tls_cluster(stack: ExitStack, folder: Path, binaries: Binaries) -> tuple[Cluster, Authority]:
+    authority = make_authority(folder)
     cluster = scratch_cluster(
         binaries,
         port=free_port(),
         hba=("local all all scram-sha-256", "hostssl all all 127.0.0.1/32 scram-sha-256"),
     )
     cluster.create()
-    for name, source in (("server.crt", made.certificate), ("server.key", made.key)):
-        cluster.add_file(name, source.read_text())
+    give_certificate(cluster, authority)
     cluster.settings = {
         **cluster.settings,
         "ssl": "on",
         "ssl_cert_file": "server.crt",
         "ssl_key_file": "server.key",
     }
-    return stack.enter_context(cluster), made.authority
+    return stack.enter_context(cluster), authority
+
+
+def give_certificate(cluster: Cluster, authority: Authority, **certificate: Any) -> None:
+    """Put a certificate and its key into the data directory; the server reads them at a reload.
+
+    The keywords are those of Authority.issue.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        made = authority.issue(Path(folder), **certificate)
+        for name, source in (("server.crt", made.certificate), ("server.key", made.key)):
+            cluster.add_file(name, source.read_text())
 
 
 def _finding(said: dict[str, str]) -> Finding:

@@ -1,12 +1,12 @@
 """Proves on scratch servers that every control can fail, can pass and does not overreach."""
 
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from apps.controls.certificates import openssl_is_there
 from apps.controls.control import Control, Inapplicable, Specimen, State, Verdict
 from apps.controls.scratch import Scratch, scratch
 from apps.database.server import Binaries, system_binaries
@@ -79,7 +79,7 @@ class Worlds:
 def tls_binaries() -> Binaries | None:
     """A server of the operating system's packages, which Debian builds with OpenSSL, or None."""
     binaries = system_binaries()
-    return binaries if binaries is not None and shutil.which("openssl") else None
+    return binaries if binaries is not None and openssl_is_there() else None
 
 
 def missing(needs: str) -> str | None:

@@ -13,12 +13,14 @@ from tenacity import (
     AsyncRetrying,
     Retrying,
     retry_if_exception,
+    retry_if_not_exception_type,
     stop_after_attempt,
     stop_before_delay,
     wait_random_exponential,
 )
 
 from apps.database.outages import is_conflict, is_outage
+from apps.database.refusals import UnprovenServer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +55,8 @@ class ConnectPatience:
     def call(self, budget_seconds: float, connect: Callable[..., R], **parameters: Any) -> R:
         """Connect; after an outage-like failure again, with exponential back-off and jitter."""
         attempts = Retrying(
-            retry=retry_if_exception(is_outage),
+            # A certificate does not mend within the budget.
+            retry=retry_if_exception(is_outage) & retry_if_not_exception_type(UnprovenServer),
             stop=stop_before_delay(self.shortened(budget_seconds)),
             **_BACKING_OFF,
         )

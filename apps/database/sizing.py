@@ -86,7 +86,7 @@ def check_sizing(databases: Sequence[str] | None = None, **options: Any) -> list
         with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
             found = sizing(cursor, settings.DATABASES[DEFAULT_DB_ALIAS])
     except DatabaseError:
-        # The command itself says that the database cannot be reached.
+        # That it cannot be reached is said by database.E002.
         return []
     if found.fits:
         return []

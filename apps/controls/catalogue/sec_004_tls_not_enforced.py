@@ -5,6 +5,7 @@ neither a pass nor a failure.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from django.conf import settings
 
@@ -21,6 +22,7 @@ from apps.controls.control import (
 )
 from apps.controls.inspection import Inspection, sees_monitoring
 from apps.controls.planting import (
+    certificate,
     configure,
     end_sessions,
     environment,
@@ -29,12 +31,16 @@ from apps.controls.planting import (
     open_session,
     sequence,
 )
+from apps.database.facts.certificate import Certificate, server_certificate
 from apps.database.facts.plaintext import plaintext_refusal
 from apps.database.facts.server import setting
 from apps.database.facts.sessions import clear_sessions, own_tls
-from config.database import SSLMODES, is_socket
+from apps.database.facts.wire import address_of
+from config.database import SSLMODES, is_socket, speaks_clear
 
 STRONG_VERSIONS = ("TLSv1.2", "TLSv1.3")
+# A fortnight: who renews by hand gets a holiday over it, and automatic ones renew at thirty days.
+DAYS_LEFT = 14
 LOCAL = {"local_socket": "The server is reached through a local Unix socket; TLS does not exist."}
 REFUSED = "28000"
 _OVER_SOCKET = Inapplicable("over a local socket", "local_socket", nothing)
@@ -100,6 +106,21 @@ def session_is_encrypted(inspection: Inspection) -> Iterator[Finding]:
             needs="tls",
             peer=True,
         ),
+        Specimen(
+            "a host that is excepted from TLS",
+            plant=environment(
+                DATABASE_URL="{scratch.plain_address}", DATABASE_PLAINTEXT_HOST="localhost"
+            ),
+            repair=environment(
+                DATABASE_URL="{scratch.verified_address}", DATABASE_PLAINTEXT_HOST=""
+            ),
+            near_miss=environment(
+                DATABASE_URL="{scratch.verified_address}", DATABASE_PLAINTEXT_HOST="localhost"
+            ),
+            subject="DATABASE_PLAINTEXT_HOST",
+            needs="tls",
+            peer=True,
+        ),
     ),
 )
 def address_demands_proof(inspection: Inspection) -> Iterator[Finding]:
@@ -108,8 +129,18 @@ def address_demands_proof(inspection: Inspection) -> Iterator[Finding]:
         raise NotApplicable("local_socket")
     mode = str(entry["OPTIONS"].get("sslmode", "prefer"))
     minimum = settings.DATABASE_SSLMODE_MINIMUM
-    inspection.evidence.update(sslmode=mode, minimum=minimum)
-    if SSLMODES.index(mode) < SSLMODES.index(minimum):
+    exception = settings.DATABASE_PLAINTEXT_HOST
+    inspection.evidence.update(sslmode=mode, minimum=minimum, plaintext_host=exception)
+    if speaks_clear(entry) and str(entry["HOST"]).lower() == exception:
+        yield Finding(
+            Level.ERROR,
+            "The service talks in clear text, by explicit exception",
+            "DATABASE_PLAINTEXT_HOST",
+            f"DATABASE_PLAINTEXT_HOST excepts {exception} from TLS, and sslmode is {mode}.",
+            "Turn TLS on at the server and remove DATABASE_PLAINTEXT_HOST, or have the risk "
+            "accepted in the register until a date.",
+        )
+    elif SSLMODES.index(mode) < SSLMODES.index(minimum):
         yield Finding(
             Level.ERROR,
             "The service would talk to an unproven server",
@@ -183,4 +214,158 @@ def plaintext_is_refused(inspection: Inspection) -> Iterator[Finding]:
             "pg_hba.conf",
             f"The server asked {entry['USER']} for a password over an unencrypted connection.",
             "Write hostssl instead of host in pg_hba.conf, then SELECT pg_reload_conf();",
+        )
+
+
+def _certificate(inspection: Inspection) -> Certificate:
+    """What the server of the service's address shows, written into the evidence."""
+    entry = inspection.target.entries["app"]
+    if is_socket(entry):
+        raise NotApplicable("local_socket")
+    seen = server_certificate(address_of(entry))
+    inspection.evidence.update(
+        host=entry["HOST"],
+        version=seen.version,
+        cipher=seen.cipher,
+        bits=seen.bits,
+        subject=seen.subject,
+        names=list(seen.names),
+        issuer=seen.issuer,
+        not_before=seen.not_before.isoformat(),
+        not_after=seen.not_after.isoformat(),
+        days=seen.days_left(datetime.now(UTC)),
+    )
+    return seen
+
+
+@control(
+    "SEC-004.5",
+    "The server's certificate is valid for another fortnight",
+    not_applicable=LOCAL,
+    inapplicable=(_OVER_SOCKET,),
+    specimens=(
+        Specimen(
+            "a certificate that expires too soon",
+            plant=certificate(days=DAYS_LEFT - 1),
+            repair=certificate(),
+            near_miss=certificate(days=DAYS_LEFT),
+            subject="certificate of localhost",
+            needs="tls",
+        ),
+        Specimen(
+            "an expired certificate",
+            plant=certificate(days=-1),
+            repair=certificate(),
+            near_miss=certificate(days=DAYS_LEFT + 1, subject="expired"),
+            subject="certificate of localhost",
+            needs="tls",
+        ),
+        Specimen(
+            "a certificate that is not valid yet",
+            plant=certificate(begins=1),
+            repair=certificate(),
+            near_miss=certificate(begins=0),
+            subject="certificate of localhost",
+            needs="tls",
+        ),
+    ),
+)
+def certificate_lasts(inspection: Inspection) -> Iterator[Finding]:
+    seen, now = _certificate(inspection), datetime.now(UTC)
+    if seen.not_before <= now and seen.days_left(now) >= DAYS_LEFT:
+        return
+    if seen.not_before > now:
+        detail = f"It is valid from {seen.not_before:%Y-%m-%d %H:%M} UTC only."
+    elif seen.not_after < now:
+        detail = f"It expired on {seen.not_after:%Y-%m-%d}; who verifies cannot connect any more."
+    else:
+        detail = (
+            f"It expires on {seen.not_after:%Y-%m-%d}, in {seen.days_left(now)} days; expected at "
+            f"least {DAYS_LEFT}. Then nobody who verifies connects any more."
+        )
+    yield Finding(
+        Level.ERROR,
+        "The server's certificate expires",
+        f"certificate of {inspection.evidence['host']}",
+        detail,
+        "Put a new one in place of ssl_cert_file, then SELECT pg_reload_conf();",
+    )
+
+
+@control(
+    "SEC-004.6",
+    "The server's certificate names the host of the service's address",
+    not_applicable=LOCAL,
+    inapplicable=(_OVER_SOCKET,),
+    specimens=(
+        Specimen(
+            "a certificate for another host",
+            plant=certificate(names=["DNS:db.example"]),
+            repair=certificate(),
+            near_miss=certificate(names=["DNS:db.example", "DNS:LOCALHOST"], subject="db.example"),
+            subject="localhost",
+            needs="tls",
+        ),
+        Specimen(
+            "the host as a subject that its other names overrule",
+            plant=certificate(names=["DNS:db.example"], subject="localhost"),
+            repair=certificate(names=["DNS:localhost"], subject="db.example"),
+            near_miss=certificate(names=[], subject="localhost"),
+            subject="localhost",
+            needs="tls",
+        ),
+    ),
+)
+def certificate_names_the_host(inspection: Inspection) -> Iterator[Finding]:
+    seen = _certificate(inspection)
+    host = str(inspection.evidence["host"])
+    if not seen.fits(host):
+        yield Finding(
+            Level.ERROR,
+            "The certificate is another server's",
+            host,
+            f"It names {', '.join(seen.names or (seen.subject,))}; the address leads to {host}.",
+            "Write a host that the certificate names into DATABASE_URL, or have one issued for "
+            "this host.",
+        )
+
+
+@control(
+    "SEC-004.7",
+    "The server takes no TLS older than 1.2",
+    not_applicable=LOCAL,
+    inapplicable=(_OVER_SOCKET,),
+    specimens=(
+        Specimen(
+            "clients may ask for TLS 1.1",
+            plant=configure(ssl_min_protocol_version="TLSv1.1"),
+            repair=configure(ssl_min_protocol_version="TLSv1.2"),
+            near_miss=configure(ssl_min_protocol_version="TLSv1.3"),
+            subject="ssl_min_protocol_version",
+            needs="tls",
+        ),
+        Specimen(
+            "any version will do",
+            plant=configure(ssl_min_protocol_version="TLSv1"),
+            repair=configure(ssl_min_protocol_version="TLSv1.2"),
+            near_miss=configure(ssl_max_protocol_version="TLSv1.2"),
+            subject="ssl_min_protocol_version",
+            needs="tls",
+        ),
+    ),
+)
+def old_versions_are_refused(inspection: Inspection) -> Iterator[Finding]:
+    if inspection.over_socket:
+        raise NotApplicable("local_socket")
+    if setting(inspection.cursor, "ssl") != "on":
+        raise CannotSee("ssl is off on the server, so it takes no version at all.")
+    oldest = setting(inspection.cursor, "ssl_min_protocol_version")
+    inspection.evidence["ssl_min_protocol_version"] = oldest
+    if oldest not in STRONG_VERSIONS:
+        yield Finding(
+            Level.ERROR,
+            "The server takes old versions of TLS",
+            "ssl_min_protocol_version",
+            f"It is {oldest}; expected {' or '.join(STRONG_VERSIONS)}.",
+            "ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1.2'; SELECT pg_reload_conf();",
         )

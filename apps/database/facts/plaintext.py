@@ -9,6 +9,7 @@ import socket
 import struct
 
 from apps.database.facts.errors import NoAnswer
+from apps.database.facts.wire import address_of, receive
 from config.database import DatabaseEntry
 
 PROTOCOL_3 = 196608
@@ -20,9 +21,8 @@ def plaintext_refusal(entry: DatabaseEntry, timeout_seconds: float = 3.0) -> str
 
     Raises NoAnswer when the server cannot be reached or says something else.
     """
-    address = (str(entry["HOST"]) or "localhost", int(entry["PORT"] or 5432))
     try:
-        with socket.create_connection(address, timeout=timeout_seconds) as connection:
+        with socket.create_connection(address_of(entry), timeout=timeout_seconds) as connection:
             connection.sendall(_startup_message(str(entry["USER"]), str(entry["NAME"])))
             kind, body = _first_message(connection)
     except OSError as error:
@@ -41,21 +41,11 @@ def _startup_message(user: str, database: str) -> bytes:
 
 
 def _first_message(connection: socket.socket) -> tuple[bytes, bytes]:
-    head = _receive(connection, 5)
+    head = receive(connection, 5)
     kind, length = head[:1], struct.unpack("!i", head[1:])[0]
     if not 4 <= length <= LONGEST_ANSWER:
         raise NoAnswer("The server's answer to a plaintext attempt is not PostgreSQL's.")
-    return kind, _receive(connection, length - 4)
-
-
-def _receive(connection: socket.socket, count: int) -> bytes:
-    received = b""
-    while len(received) < count:
-        chunk = connection.recv(count - len(received))
-        if not chunk:
-            raise NoAnswer("The server hung up on a plaintext attempt without a word.")
-        received += chunk
-    return received
+    return kind, receive(connection, length - 4)
 
 
 def _sqlstate(body: bytes) -> str:

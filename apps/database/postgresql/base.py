@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from apps.database import statistics
 from apps.database.postgresql.bounded import BoundedConnection
+from apps.database.postgresql.client import DatabaseClient
 from apps.database.retries import ConnectPatience
 
 Pool = ConnectionPool[BoundedConnection]
@@ -24,6 +25,7 @@ Pool = ConnectionPool[BoundedConnection]
 class DatabaseWrapper(base.DatabaseWrapper):
     """Reads two more OPTIONS: `answer_timeout` and `connect_retry`, both in seconds."""
 
+    client_class = DatabaseClient
     _patience = ConnectPatience()
     # Django's own, by alias, which its type stubs do not know.
     _connection_pools: ClassVar[dict[str, Any]]

@@ -1,11 +1,13 @@
-"""A connection that never waits for ever: a network may swallow an answer without a word."""
+"""A connection that never waits for ever, and says why a server was not believed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.abc import RV, PQGen
+
+from apps.database.refusals import explained
 
 # psycopg's own: how often a wait looks up from the socket.
 WAIT_INTERVAL = 0.1
@@ -14,12 +16,25 @@ WAIT_INTERVAL = 0.1
 class BoundedConnection(psycopg.Connection[Any]):
     """psycopg's connection with an end to every wait for the server's answer.
 
+    A network may swallow an answer without a word.
+
     The server's statement_timeout cannot help when its answer is lost on the way, and TCP
     keep-alives are answered by whatever stands in between. Without `answer_seconds` it waits as
     long as psycopg does.
     """
 
     answer_seconds: float | None = None
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
+        """psycopg's connect; says which doubt about the server ended it."""
+        try:
+            return super().connect(conninfo, **parameters)
+        except psycopg.OperationalError as error:
+            reason = explained(error, parameters)
+            if reason is error:
+                raise
+            raise reason from error
 
     def wait(
         self, gen: PQGen[RV], interval: float = WAIT_INTERVAL, timeout: float | None = None

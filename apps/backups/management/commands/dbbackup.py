@@ -5,6 +5,7 @@ from typing import Any
 from dbbackup.db.exceptions import CommandConnectorError
 from dbbackup.management.commands import dbbackup as library
 from django.core.management.base import CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 
 from apps.backups.catalogue import Backup, backup_storage, checksum, write_sidecar
@@ -26,6 +27,9 @@ class Command(library.Command):
                 library.Command.handle.__wrapped__(self, **options)
         except (CommandConnectorError, OSError) as error:
             raise CommandError(redact(str(error))) from None
+        except DatabaseError as error:
+            reason = redact(str(error).strip().splitlines()[0])
+            raise CommandError(f"Nothing was backed up: {reason}") from None
 
     def _save_new_backup(self, database: Any) -> None:
         try:

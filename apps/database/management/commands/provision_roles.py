@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS
 
 from apps.database.connection import role_entry, role_is_configured
+from apps.database.postgresql.bounded import BoundedConnection
 from apps.database.redaction import redact
 from apps.database.roles import configured_roles, plan, provision
 from config.database import TLS_OPTIONS
@@ -49,7 +50,7 @@ class Command(BaseCommand):
 def _admin_connection() -> psycopg.Connection:
     entry = role_entry("admin")
     tls = {name: entry["OPTIONS"][name] for name in TLS_OPTIONS if name in entry["OPTIONS"]}
-    return psycopg.connect(
+    return BoundedConnection.connect(
         host=entry["HOST"],
         port=entry["PORT"] or None,
         dbname=entry["NAME"] or "postgres",
