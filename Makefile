@@ -39,6 +39,7 @@ bench: $(READY)
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m apps.database.formatted_sql
 	@$(STATIC) $(BIN)/mypy
 	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run --skip-checks
 	@$(BIN)/pre-commit validate-config
