@@ -71,6 +71,15 @@ def test_no_search_order_or_filter_reaches_the_server_as_sql(
     assert {name for name, _ in tried} >= {"revision", "priority", "resolution__exact"}
 
 
+def test_a_value_that_no_database_can_hold_is_a_bad_request(staff: Client, rows: None) -> None:
+    url = reverse(name_of(Risk, "changelist"))
+    for query in ("category__exact=%00", "title__contains=a%00b", "title__regex=("):
+        answer = staff.get(f"{url}?{query}")
+        assert answer.status_code == 400, query
+        assert b"NUL" not in answer.content
+    assert staff.get(f"{url}?q=%00").status_code == 200
+
+
 def is_text(field: Field) -> bool:
     return isinstance(field, CharField) and not isinstance(field, ChoiceField)
 
@@ -160,7 +169,7 @@ def test_what_is_typed_into_an_empty_form_makes_a_row_or_a_message(
 def test_nobody_signs_in_with_a_payload(
     client: Client, keeper: User, watch: Watch, field: str
 ) -> None:
-    given = {"username": "keeper", "password": "wrong", "next": "/admin/"}
+    given = {"username": "keeper", "password": "plain-wrong", "next": "/admin/"}
     for payload in PAYLOADS:
         text = payload.encode("utf-8", errors="ignore").decode()
         with quick(f"{field} {payload!r}"):
