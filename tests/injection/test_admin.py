@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.admin.sites import site
-from django.core.management import call_command
 from django.db.models import Model
 from django.forms import CharField, ChoiceField, Field
 from django.test import Client
@@ -16,7 +15,6 @@ from apps.accounts.models import User
 from apps.database.concurrent_edit import row_version
 from apps.risks.models import Discrepancy, Risk
 from apps.risks.store import store
-from config.env import BASE_DIR
 from tests.injection.addresses import asking
 from tests.injection.conftest import Watch, quick
 from tests.injection.payloads import FEW, PAYLOADS, SCRIPT, storable
@@ -32,7 +30,6 @@ AT_ONCE = ("o", "p", "e", "all", "_popup", "_changelist_filters", "_facets")
 
 @pytest.fixture
 def rows(staff: Client) -> None:
-    call_command("import_profile", str(BASE_DIR / "docs" / "risk-profile.md"), verbosity=0)
     store(read("contradictions"))
     store(read("no_table"))
 

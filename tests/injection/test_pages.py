@@ -4,18 +4,18 @@ import inspect
 
 import psycopg
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import resolve
 from django.utils.html import escape
 
 from apps.database.server import Cluster
 from apps.risks.models import Risk
-from config.env import BASE_DIR
+from apps.risks.store import store
 from tests import environment
 from tests.injection.addresses import asking, filled, parameters_read, routes
 from tests.injection.conftest import Watch, quick
 from tests.injection.payloads import PAYLOADS, SCRIPT
+from tests.risks.corpus import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +24,7 @@ PAGES = [route for route in routes() if not route.startswith("/admin/")]
 
 @pytest.fixture
 def profile(transactional_db: None) -> None:
-    call_command("import_profile", str(BASE_DIR / "docs" / "risk-profile.md"), verbosity=0)
+    store(read("contradictions"))
 
 
 def test_the_corpus_is_large_and_says_nothing_twice() -> None:
