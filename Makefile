@@ -10,12 +10,13 @@ WORKERS ?= auto
 # What static checks need to read the settings; nothing connects.
 STATIC := ENVIRONMENT=test SECRET_KEY=static DATABASE_URL=postgresql://static@%2Fnowhere/static
 
-.PHONY: run test drills bench lint tools lock format help
+.PHONY: run test drills bench lint docs tools lock format help
 help:
 	@echo "make run     the service on this machine, with a PostgreSQL of its own"
 	@echo "make test    the tests that need nothing from the operating system"
 	@echo "make drills  real faults in disposable clusters"
 	@echo "make lint    static checks"
+	@echo "make docs    writes the generated pages of docs/ again"
 	@echo "make bench   measurements side by side, as ratios"
 	@echo "make tools   installs the operating system's programs that tests and drills use, by apt"
 	@echo "make lock    locks requirements/*.in with hashes"
@@ -39,9 +40,13 @@ bench: $(READY)
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m apps.database.formatted_sql
 	@$(STATIC) $(BIN)/mypy
 	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run --skip-checks
 	@$(BIN)/pre-commit validate-config
+
+docs: $(READY)
+	@$(BIN)/python -m config.reference
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

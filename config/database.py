@@ -22,6 +22,13 @@ TLS_OPTIONS = {
     "channel_binding": "PGCHANNELBINDING",
     "require_auth": "PGREQUIREAUTH",
 }
+# What an entry's OPTIONS may hold: what an address may say, and what is added to it here.
+ENTRY_OPTIONS = (
+    *TLS_OPTIONS,
+    *("application_name", "connect_timeout", "connect_retry", "answer_timeout", "options"),
+    *("isolation_level", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+    *("tcp_user_timeout", "pool", "prepare_threshold"),
+)
 # Weakest first, as libpq documents them.
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 MINIMUMS = ("verify-full", "verify-ca", "require")

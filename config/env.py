@@ -112,6 +112,22 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WEB_REPLICAS", "Machines or containers that run the web server.", "1"),
 )
 
+# libpq reads its own variables for whatever an address leaves open. What an address says itself
+# is forgotten, because platforms and shells set it; what would add to an address is refused.
+LIBPQ_FORGOTTEN = (
+    *("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"),
+    *("PGAPPNAME", "PGCLIENTENCODING", "PGCONNECT_TIMEOUT"),
+)
+LIBPQ_REFUSED = (
+    *("PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGOPTIONS", "PGHOSTADDR"),
+    *("PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLCOMPRESSION", "PGREQUIRESSL", "PGSSLROOTCERT"),
+    *("PGSSLCERT", "PGSSLKEY", "PGSSLCERTMODE", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLSNI"),
+    *("PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION", "PGMINPROTOCOLVERSION"),
+    *("PGMAXPROTOCOLVERSION", "PGCHANNELBINDING", "PGREQUIREAUTH", "PGREQUIREPEER"),
+    *("PGGSSENCMODE", "PGGSSLIB", "PGGSSDELEGATION", "PGKRBSRVNAME", "PGREALM"),
+    *("PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS", "PGTZ", "PGDATESTYLE", "PGGEQO"),
+)
+
 _DECLARED = {variable.name: variable for variable in VARIABLES}
 
 
@@ -286,7 +302,28 @@ def _is_one_slip(name: str, known: str) -> bool:
     return short[1:] == long[1:] or (short[:2] == long[1::-1] and short[2:] == long[2:])
 
 
+def libpq_variables() -> list[str]:
+    """The variables of this process that libpq would silently take for a connection."""
+    return [name for name in (*LIBPQ_FORGOTTEN, *LIBPQ_REFUSED) if name in os.environ]
+
+
+def _leave_libpq_nothing() -> None:
+    for name in LIBPQ_FORGOTTEN:
+        os.environ.pop(name, None)
+    for name in libpq_variables():
+        raise ConfigurationError(
+            f"{name} is set, which PostgreSQL's library would add to every address; "
+            f"expected DATABASE_… variables alone. Remove it: unset {name}"
+        )
+
+
 def load_environment() -> Environment:
+    """What a process starts with: nothing of libpq's own, and the declared variables."""
+    _leave_libpq_nothing()
+    return current_environment()
+
+
+def current_environment() -> Environment:
     """The process's variables over those of `.env` beside manage.py."""
     ours = {name: value for name, value in os.environ.items() if name in _DECLARED}
     _refuse_misspelt(os.environ)

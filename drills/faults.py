@@ -3,6 +3,7 @@
 import time
 
 import psycopg
+from psycopg.sql import SQL, Literal
 
 from drills.outages import Fault, Site
 
@@ -111,7 +112,9 @@ def read_only(site: Site) -> float:
 
 def _set_read_only(site: Site, value: str) -> None:
     with site.cluster.connect() as admin:
-        admin.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}".encode())
+        admin.execute(
+            SQL("ALTER SYSTEM SET default_transaction_read_only = {}").format(Literal(value))
+        )
         admin.execute("SELECT pg_catalog.pg_reload_conf()")
 
 

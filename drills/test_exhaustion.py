@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from psycopg.sql import SQL, Literal
 
 from drills.outages import MODES, Attempt, Site, ask, site
 from drills.test_outages import can_have_a_world_of_its_own
@@ -114,7 +115,7 @@ def _working(made: Site) -> int:
 
 def limit_connections(made: Site, count: int) -> None:
     with made.cluster.connect() as admin:
-        admin.execute(f"ALTER ROLE service_app CONNECTION LIMIT {count}".encode())
+        admin.execute(SQL("ALTER ROLE service_app CONNECTION LIMIT {}").format(Literal(count)))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -72,7 +72,7 @@ class Inspection:
             cursor.execute("BEGIN READ WRITE")
             cursor.execute("SET LOCAL lock_timeout = '250ms'")
             try:
-                cursor.execute(statement, parameters)
+                cursor.execute(statement, parameters)  # sql-reviewed: controls write it themselves
             except DatabaseError as error:
                 return sqlstate_of(error)
             finally:

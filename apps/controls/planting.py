@@ -22,7 +22,8 @@ def sql(*statements: str, role: str = "superuser") -> Action:
     def act(scratch: "Scratch") -> None:
         with scratch.connect(role) as connection:
             for statement in statements:
-                connection.execute(statement.encode())
+                # Each stands in a specimen of the catalogue.
+                connection.execute(statement.encode())  # sql-reviewed: for scratch servers only
 
     return act
 
@@ -96,13 +97,19 @@ def environment(**variables: str) -> Action:
 
 
 def append(file: str, text: str) -> Action:
-    """Add text to a file of the peer's copy of the project."""
+    """Add text to a file of the peer's copy of the project, which is made where it is missing."""
 
     def act(scratch: "Scratch") -> None:
+        (scratch.project / file).parent.mkdir(parents=True, exist_ok=True)
         with (scratch.project / file).open("a", encoding="utf-8") as stream:
             stream.write(text)
 
     return act
+
+
+def remove(file: str) -> Action:
+    """Remove a file of the peer's copy of the project."""
+    return lambda scratch: (scratch.project / file).unlink()
 
 
 def edit(file: str, pattern: str, replacement: str) -> Action:

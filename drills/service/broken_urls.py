@@ -27,6 +27,7 @@ async def crash_async(request: HttpRequest) -> HttpResponse:
 
 def bad_statement(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
+        # sql-reviewed: the fault itself, a statement with a secret that the server refuses.
         cursor.execute(f"ALTER ROLE nobody PASSWRD '{password()}'")
     return HttpResponse()
 

@@ -4,13 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from psycopg import pq
 
 from config import env as module
 from config.env import (
+    LIBPQ_FORGOTTEN,
+    LIBPQ_REFUSED,
     VARIABLES,
     ConfigurationError,
     Environment,
     become_web_process,
+    libpq_variables,
     load_environment,
     one_sentence,
     read_env_file,
@@ -305,3 +309,36 @@ def test_a_configuration_error_ends_the_process_with_one_sentence(
 def test_another_error_passes_as_it_is() -> None:
     with pytest.raises(ValueError, match="^a defect$"), one_sentence():
         raise ValueError("a defect")
+
+
+def libpq_names() -> set[str]:
+    """The variables that this machine's libpq reads for a connection, as it says itself."""
+    return {o.envvar.decode() for o in pq.Conninfo.get_defaults() if o.envvar}
+
+
+def test_every_variable_of_libpq_is_forgotten_or_refused() -> None:
+    assert libpq_names() - {*LIBPQ_FORGOTTEN, *LIBPQ_REFUSED} == set()
+    assert set(LIBPQ_FORGOTTEN) & set(LIBPQ_REFUSED) == set()
+
+
+@pytest.mark.parametrize("name", LIBPQ_REFUSED)
+def test_a_variable_that_would_add_to_an_address_stops_the_start(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, CANARY)
+    with pytest.raises(ConfigurationError, match=f"^{name} is set, which PostgreSQL's") as refused:
+        load_environment()
+    assert CANARY not in str(refused.value)
+    assert str(refused.value).endswith(f"Remove it: unset {name}")
+
+
+def test_variables_that_an_address_overrides_are_forgotten(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in LIBPQ_FORGOTTEN:
+        monkeypatch.setenv(name, CANARY)
+    load_environment()
+    assert libpq_variables() == []
+    # Not only Python's copy: libpq itself sees nothing, either.
+    values = {o.keyword: o.val for o in pq.Conninfo.get_defaults()}
+    assert CANARY.encode() not in values.values()

@@ -16,12 +16,17 @@ NAME = (
 UNSEEN = "holds a space or a control character; percent-encode it."
 DECODED = "percent-encoding decodes to a control character or to no UTF-8 text."
 HEXADECIMAL = "a '%' is not followed by two hexadecimal digits; a literal one is %25."
+PORT = "expected a whole number from 1 to 65535."
 OPTIONS = (
     *("options", "service", "servicefile", "passfile", "sslcert", "sslkey", "sslpassword"),
     *("sslcrl", "host", "hostaddr", "port", "dbname", "user", "password", "pool", "assume_role"),
     *("conn_max_age", "CONN_MAX_AGE", "ATOMIC_REQUESTS", "application_name", "client_encoding"),
     *("target_session_attrs", "gssencmode", "krbsrvname", "require_auth", "currentSchema"),
     *("isolation_level", "server_side_binding", "prepare_threshold", "ssl_min_protocol_version"),
+    *("sslcertmode", "sslcrldir", "sslsni", "sslcompression", "sslnegotiation", "requiressl"),
+    *("ssl_max_protocol_version", "min_protocol_version", "max_protocol_version", "gsslib"),
+    *("gssdelegation", "requirepeer", "scram_client_key", "scram_server_key", "oauth_issuer"),
+    *("sslkeylogfile", "connect_timeout", "keepalives", "tcp_user_timeout", "answer_timeout"),
     *("fallback_application_name", "load_balance_hosts", "SSLMODE", "ssl-ca", "replication"),
 )
 
@@ -96,6 +101,104 @@ def test_an_option_beyond_the_list_is_refused_by_its_name(option: str) -> None:
 def test_a_hostile_address_is_refused(url: str, reason: str) -> None:
     message = refusal(DATABASE_URL=url)
     assert message.startswith(f"DATABASE_URL: {reason}")
+
+
+def parts(**variables: str) -> dict[str, str]:
+    """An address in parts, with what a test puts in the place of one of them."""
+    usual = {"HOST": "db.example", "NAME": "register", "USER": "app", "PASSWORD": CANARY}
+    return {f"DATABASE_{part}": value for part, value in {**usual, **variables}.items()}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "reason"),
+    [
+        ("HOST", "one.example,two.example", HOST),
+        ("HOST", "db.example host=evil.example", HOST),
+        ("HOST", "host=evil.example", HOST),
+        ("HOST", "db.example hostaddr='10.0.0.1'", HOST),
+        ("HOST", "postgresql://evil.example/x", HOST),
+        ("HOST", "app@evil.example", HOST),
+        ("HOST", "db.example?sslmode=disable", HOST),
+        ("HOST", "db.example#x", HOST),
+        ("HOST", "db.example/register", HOST),
+        ("HOST", "[::1]", HOST),
+        ("HOST", "fe80::1%eth0", HOST),
+        ("HOST", "b\u00fccher.example", HOST),
+        ("HOST", "db\u3002example", HOST),
+        ("HOST", "db.ex\u0430mple", HOST),
+        ("HOST", "db.example%2Cevil.example", HOST),
+        ("HOST", "db.example;evil.example", HOST),
+        ("HOST", "@abstract", HOST),
+        ("HOST", "db.example\tevil", HOST),
+        ("HOST", "db.example\nevil", HOST),
+        ("HOST", "..\\evil", HOST),
+        ("NAME", "host=evil.example", NAME),
+        ("NAME", "register host=evil.example", NAME),
+        ("NAME", "postgresql://evil.example/x", NAME),
+        ("NAME", "postgres://evil.example", NAME),
+        ("NAME", "service=evil", NAME),
+        ("NAME", "register passfile=/tmp/x", NAME),
+        ("NAME", "register target_session_attrs=any", NAME),
+        ("NAME", "-hevil.example", NAME),
+        ("NAME", "--host", NAME),
+        ("NAME", "\u00e9" * 32, NAME),
+        ("NAME", "reg\tister", NAME),
+        ("PORT", "5432,5433", PORT),
+        ("PORT", "5432 host=evil", PORT),
+        ("PORT", "0x1538", PORT),
+        ("PORT", "\uff15\uff14\uff13\uff12", PORT),
+        ("PORT", "-1", PORT),
+        ("SSLMODE", "require sslkey=/x", "sslmode is no single word; expected disable"),
+        ("SSLMODE", "disable,verify-full", "sslmode is no single word; expected disable"),
+        ("SSLMODE", "VERIFY-FULL", "sslmode is 'VERIFY-FULL'; expected disable"),
+        ("SSLROOTCERT", "/nowhere/ca.pem", "sslrootcert '/nowhere/ca.pem': No such file"),
+        ("SSLROOTCERT", "system", "sslmode=prefer needs sslrootcert=FILE of a private authority"),
+        ("PASSWORD_FILE", "/nowhere/password", "DATABASE_PASSWORD and DATABASE_PASSWORD_FILE"),
+    ],
+)
+def test_a_hostile_part_is_refused_by_the_name_of_its_variable(
+    part: str, value: str, reason: str
+) -> None:
+    message = refusal(**parts(**{part: value}))
+    assert message.startswith(f"DATABASE_{part}") or part == "PASSWORD_FILE"
+    assert reason in message
+
+
+def test_a_user_or_password_of_the_parts_is_never_read_as_an_address() -> None:
+    text = "x' host=evil.example options='-c role=postgres"
+    entry = entry_of(**parts(USER=text, PASSWORD=text))
+    assert (entry["USER"], entry["PASSWORD"], entry["HOST"]) == (text, text, "db.example")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (f"postgresql://app:{CANARY}@evil.example@db.example/register", NO_ADDRESS),
+        (f"postgresql://app:{CANARY}@db.example:5432:5433/register", NO_ADDRESS),
+        (f"postgresql://app:{CANARY}@db.example\\@evil.example/register", NO_ADDRESS),
+        (f"postgresql://app:{CANARY}@db.ex\u0430mple/register", HOST),
+        (f"postgresql://app:{CANARY}@db.example%00/register", DECODED),
+        (f"postgresql://app:{CANARY}@db.example%0Ahost/register", DECODED),
+        (f"postgresql://app:{CANARY}@db.example%40evil.example/register", HOST),
+        (f"postgresql://app:{CANARY}@db.example%3Fsslmode/register", HOST),
+        (f"postgresql://app:{CANARY}@db.example%23/register", HOST),
+        (address("?sslmode=disable&%73slmode=verify-full"), "the option 'sslmode' stands twice."),
+        (address("?host=one&host=two"), NOT_ALLOWED.format("host")),
+        (address("?&&&service=evil"), NOT_ALLOWED.format("service")),
+        (address("?sslmode=require&"), None),
+        (address("?SSLROOTCERT=system"), NOT_ALLOWED.format("SSLROOTCERT")),
+        (address("?sslrootcert=%2Fnowhere%2Fca.pem"), "sslrootcert '/nowhere/ca.pem': No such"),
+        (f"POSTGRESQL://app:{CANARY}@db.example/register?service=x", "the "),
+        (f"postgresql+psycopg://app:{CANARY}@db.example/register", "the scheme is postgresql+"),
+        (f"jdbc:postgresql://db.example/register?password={CANARY}", "the scheme is "),
+        (f"unix:///run/postgresql?password={CANARY}", "the scheme is unix://"),
+    ],
+)
+def test_a_trick_in_an_address_is_refused_and_never_shown(url: str, reason: str | None) -> None:
+    if reason is None:
+        assert entry_of(DATABASE_URL=url)["OPTIONS"]["sslmode"] == "require"
+        return
+    assert refusal(DATABASE_URL=url).startswith(f"DATABASE_URL: {reason}")
 
 
 def test_a_nul_character_is_refused() -> None:

@@ -28,7 +28,9 @@ def entries() -> dict[str, list[str]]:
 def test_every_hook_runs_a_program_of_the_locked_requirements(
     entries: dict[str, list[str]],
 ) -> None:
-    assert set(entries) == {"ruff-check", "ruff-format", "detect-secrets", "compose"}
+    assert set(entries) == {
+        *("ruff-check", "ruff-format", "formatted-sql", "detect-secrets", "compose"),
+    }
     assert all(os.access(entry[0], os.X_OK) for entry in entries.values())
 
 

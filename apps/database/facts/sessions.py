@@ -103,3 +103,22 @@ def sessions_of(cursor: CursorWrapper, role: str) -> int:
     """How many sessions the role has on the server."""
     cursor.execute("SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = %s", [role])
     return int(cursor.fetchone()[0])
+
+
+@dataclass(frozen=True)
+class ClientSetting:
+    """A setting that the client asked for when it connected, as the server has it."""
+
+    name: str
+    value: str
+
+
+def client_settings(cursor: CursorWrapper) -> list[ClientSetting]:
+    """What this session's client asked for at its start, by name; later changes do not show."""
+    cursor.execute(
+        """
+        SELECT name, reset_val FROM pg_catalog.pg_settings
+        WHERE source IN ('client', 'session') AND reset_val IS DISTINCT FROM boot_val ORDER BY 1
+        """
+    )
+    return [ClientSetting(name, value) for name, value in cursor.fetchall()]
