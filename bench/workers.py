@@ -1,8 +1,8 @@
 """gunicorn's own event-loop worker against uvicorn's, on the same pages and the same pool.
 
 `python -m bench workers FOLDER…`: each folder is named after what it adds and was filled by
-`pip install --target FOLDER` with uvicorn and uvicorn-worker, uvloop, httptools or gunicorn_h1c: none
-is a dependency of the project. With uvicorn_worker in the folder, that worker serves.
+`pip install --target FOLDER` with uvicorn and uvicorn-worker, uvloop, httptools or gunicorn_h1c.
+None is a dependency of the project. With uvicorn_worker in the folder, that worker serves.
 """
 
 import tempfile
@@ -17,7 +17,7 @@ PATHS = {
     "search": "/search/?q=tls",
     "5 ms of database": "/hold/5/",
 }
-ROUNDS = 5
+ROUNDS = 9
 SECONDS = 2.0
 
 

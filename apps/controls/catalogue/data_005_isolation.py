@@ -223,8 +223,8 @@ def transactions_are_short(inspection: Inspection) -> Iterator[Finding]:
                 transaction.role,
                 f"Session {transaction.pid} ({transaction.application}, {transaction.state}) began "
                 f"its transaction {transaction.seconds:.0f} s ago; expected at most {limit:.0f}.",
-                f"Look what it does: SELECT * FROM pg_stat_activity WHERE pid = {transaction.pid}; "
-                f"end it: SELECT pg_terminate_backend({transaction.pid});",
+                f"See its line in pg_stat_activity; end it: "
+                f"SELECT pg_terminate_backend({transaction.pid});",
             )
 
 
@@ -302,7 +302,7 @@ def nobody_waits_long(inspection: Inspection) -> Iterator[Finding]:
                 Level.ERROR,
                 "A session is blocked",
                 blocked.role,
-                f"Session {blocked.pid} has waited {blocked.seconds:.0f} s for a lock of {holders}.",
-                f"Look what holds it: SELECT * FROM pg_stat_activity WHERE pid IN ({holders}); "
-                "and give the role that waits a lock_timeout.",
+                f"Session {blocked.pid} has waited {blocked.seconds:.0f} s for {holders}.",
+                "See the lines of both in pg_stat_activity; give the role that waits a "
+                f"bound: ALTER ROLE \"{blocked.role}\" SET lock_timeout = '5s';",
             )
