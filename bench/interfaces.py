@@ -9,7 +9,7 @@ from drills.outages import ask, site
 
 MODES = {"wsgi, threads": "native", "asgi, event loop": "native-asgi"}
 PATHS = {"search": "/search/?q=tls", "5 ms of database": "/hold/5/"}
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 3.0
 
 

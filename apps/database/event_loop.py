@@ -113,7 +113,7 @@ def blocking_calls(paths: Iterable[Path], root: Path) -> list[BlockingCall]:
     Raises SyntaxError for a file that is no Python.
     """
     modules = {module.name: module for module in (read_module(path, root) for path in paths)}
-    waiting = [
+    waiting: list[tuple[Module, str, tuple[str, ...]]] = [
         (module, name, (f"{module.name}.{name}",))
         for module in modules.values()
         for name, function in module.functions.items()
