@@ -1,4 +1,4 @@
-"""`make bench`: pool sizes side by side, and the two interfaces."""
+"""`make bench`: pool sizes side by side, and the two interfaces; `workers` is asked for by name."""
 
 import os
 import secrets
@@ -15,9 +15,10 @@ import django
 
 django.setup()
 
-from bench import interfaces, pool_sizes  # noqa: E402
+from bench import interfaces, pool_sizes, workers  # noqa: E402
 
-for benchmark in (pool_sizes, interfaces):
-    for line in benchmark.run():
+chosen = [workers.run(*sys.argv[2:])] if sys.argv[1:2] == ["workers"] else []
+for lines in chosen or [pool_sizes.run(), interfaces.run()]:
+    for line in lines:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -3,14 +3,15 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from bench.load import CLIENTS, Measured, measure, middle
+from bench.load import CLIENTS, Measured, beside, measure, middle
 from drills.outages import Site, ask, site
 
 SIZES = (2, 5, 10, 15)
-ROUNDS = 3
-SECONDS = 4.0
+ROUNDS = 5
+SECONDS = 3.0
 # How long each request holds its connection.
 HOLD_MS = 20
 
@@ -29,18 +30,31 @@ def run() -> Iterator[str]:
         f"median of {ROUNDS} interleaved rounds of {SECONDS:g} s"
     )
     rounds: dict[int, list[Measured]] = {size: [] for size in SIZES}
-    waits: dict[int, float] = {}
-    for _ in range(ROUNDS):
-        for size in SIZES:
-            with tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir="/tmp") as folder:
-                Path(folder).chmod(0o711)
-                sizes = {"DATABASE_POOL_SIZE": str(size), "DATABASE_POOL_MAX_OVERFLOW": "0"}
-                with site(
-                    "native", Path(folder), WEB_CONCURRENCY="1", WEB_THREADS="32", **sizes
-                ) as made:
-                    ask(made, "GET", f"/hold/{HOLD_MS}/")
-                    rounds[size].append(measure(made, f"/hold/{HOLD_MS}/", SECONDS))
-                    waits[size] = waited_ms(made)
+    with ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir="/tmp"))
+        )
+        folder.chmod(0o711)
+        first = stack.enter_context(site("native", folder, WEB_CONCURRENCY="1"))
+        made = {
+            size: stack.enter_context(
+                beside(
+                    first,
+                    str(size),
+                    "native",
+                    WEB_CONCURRENCY="1",
+                    WEB_THREADS="32",
+                    DATABASE_POOL_SIZE=str(size),
+                    DATABASE_POOL_MAX_OVERFLOW="0",
+                )
+            )
+            for size in SIZES
+        }
+        for turn in range(ROUNDS):
+            for size in SIZES[turn % len(SIZES) :] + SIZES[: turn % len(SIZES)]:
+                ask(made[size], "GET", f"/hold/{HOLD_MS}/")
+                rounds[size].append(measure(made[size], f"/hold/{HOLD_MS}/", SECONDS))
+        waits = {size: waited_ms(made[size]) for size in SIZES}
     yield ""
     yield "| pool size | requests/s | × the size before | p50 | p95 | mean wait | refused |"
     yield "|---|---|---|---|---|---|---|"

@@ -120,6 +120,11 @@ DATABASE_SSLMODE_MINIMUM = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
 DATABASE_PLAINTEXT_HOST = plaintext_host(env)
 DATABASE_ROLES = {role: entry for role, entry in _entries.items() if entry is not None}
 
+# Seconds after which a transaction counts as left open: one of the service, and one of a command,
+# such as a backup or a migration
+LONG_TRANSACTION_SECONDS = 60
+LONG_COMMAND_SECONDS = 3600
+
 # How many processes and threads serve, which decides how many connections they can ask for
 WEB_INTERFACE = env.choice("WEB_INTERFACE", INTERFACES)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", minimum=1, maximum=1000)

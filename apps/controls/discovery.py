@@ -63,13 +63,14 @@ def select(
 ) -> list[Control]:
     """The controls with these ids or of these risks; all when neither is given.
 
-    Raises CatalogueError for an id or a risk that no control has.
+    Raises CatalogueError for an id that no control has, or a risk that has no control.
     """
     controls = list(controls)
-    known = {control.id for control in controls} | {control.risk for control in controls}
-    for name in [*ids, *risks]:
-        if name not in known:
-            raise CatalogueError(f"There is no control or risk {name!r} in the catalogue.")
+    # A risk's code given as a control would choose nothing, and nothing never fails.
+    unknown = sorted(set(ids) - {control.id for control in controls})
+    unknown += sorted(set(risks) - {control.risk for control in controls})
+    if unknown:
+        raise CatalogueError(f"There is no control or risk {unknown[0]!r} in the catalogue.")
     if not ids and not risks:
         return controls
     return [control for control in controls if control.id in ids or control.risk in risks]

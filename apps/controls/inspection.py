@@ -68,7 +68,7 @@ class Inspection:
 
         Returns the SQLSTATE that refused it, or None when the server let it pass.
         """
-        with self._app_connection() as connection, connection.cursor() as cursor:
+        with self.app_connection() as connection, connection.cursor() as cursor:
             cursor.execute("BEGIN READ WRITE")
             cursor.execute("SET LOCAL lock_timeout = '250ms'")
             try:
@@ -80,7 +80,8 @@ class Inspection:
         return None
 
     @contextmanager
-    def _app_connection(self) -> Iterator[BaseDatabaseWrapper]:
+    def app_connection(self) -> Iterator[BaseDatabaseWrapper]:
+        """A session of the app role, opened as the service opens its own; closed afterwards."""
         entry = DatabaseEntry(self.target.entries["app"], CONN_MAX_AGE=0)
         entry["OPTIONS"] = {k: v for k, v in entry["OPTIONS"].items() if k != "pool"}
         with closing(open_wrapper(entry)) as connection:

@@ -76,6 +76,11 @@ def open_session(role: str, *statements: str, name: str = "peer", sslmode: str =
     return act
 
 
+def send(role: str, statement: str, name: str = "peer") -> Action:
+    """Open a session of a peer that sends a statement and is not kept waiting for its answer."""
+    return lambda scratch: scratch.send(role, statement, name)
+
+
 def end_sessions(scratch: "Scratch") -> None:
     """End the sessions that specimens opened."""
     scratch.end_sessions()

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from apps.controls.certificates import Authority, make_authority
 from apps.controls.control import Control, Finding, Level, State, Verdict
@@ -66,6 +66,7 @@ class Scratch:
     def fresh(self) -> None:
         """A new copy of the clean database, the roles repaired, files and environment as given."""
         self.end_sessions()
+        self._end_prepared_transactions()
         self.environment.clear()
         self.fresh_project()
         with self.cluster.connect() as admin:
@@ -76,6 +77,8 @@ class Scratch:
             admin.execute(
                 SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(SCRATCH), Identifier(CLEAN))
             )
+            for role in self.roles.all():
+                admin.execute(SQL("ALTER ROLE {} RESET ALL").format(Identifier(role.name)))
             provision(admin, SCRATCH, self.roles)
         self.cluster.hba = self._hba
         if self.authority is not None:
@@ -88,6 +91,15 @@ class Scratch:
             raise LookupError("this world has no authority")
         give_certificate(self.cluster, self.authority, **certificate)
         self.reload()
+
+    def _end_prepared_transactions(self) -> None:
+        """A database that has one cannot be dropped."""
+        find = "SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = %s"
+        with self.cluster.connect() as admin:
+            names = admin.execute(find, [SCRATCH]).fetchall()
+        for (name,) in names:
+            with self.cluster.connect(SCRATCH) as inside:
+                inside.execute(SQL("ROLLBACK PREPARED {}").format(Literal(name)))
 
     def fresh_project(self) -> None:
         shutil.rmtree(self.project, ignore_errors=True)
@@ -132,6 +144,12 @@ class Scratch:
         for statement in statements:
             # Each stands in a specimen of the catalogue.
             connection.execute(statement.encode())  # sql-reviewed: for scratch servers only
+
+    def send(self, role: str, statement: str, name: str) -> None:
+        """Open a session that stays, and whose statement may wait for as long as it takes."""
+        connection = self._open(role, "", name)
+        self._sessions.append(connection)
+        connection.pgconn.send_query(statement.encode())
 
     def end_sessions(self) -> None:
         for connection in self._sessions:

@@ -24,6 +24,8 @@ SCRATCH_SETTINGS = {
     "shared_buffers": "32MB",
     "max_connections": "60",
     "autovacuum": "off",
+    # Zero is PostgreSQL's default, and then nothing can be orphaned.
+    "max_prepared_transactions": "5",
 }
 
 

@@ -66,3 +66,5 @@ def test_select_takes_controls_and_risks_and_names_what_there_is_not() -> None:
     assert all(name.startswith(("PERF-002", "SEC-005")) for name in chosen)
     with pytest.raises(CatalogueError, match="no control or risk 'SEC-999'"):
         select(all_controls(), [], ["SEC-999"])
+    with pytest.raises(CatalogueError, match="no control or risk 'SEC-005'"):
+        select(all_controls(), ["SEC-005"])

@@ -60,6 +60,13 @@ DENIED = "42501"
             ),
             subject="scratch_app",
         ),
+        Specimen(
+            "member of the role that owns the tables",
+            plant=sql("GRANT scratch_owner TO scratch_app"),
+            repair=sql("REVOKE scratch_owner FROM scratch_app"),
+            near_miss=sql("GRANT scratch_app TO scratch_owner"),
+            subject="scratch_app",
+        ),
     ),
 )
 def no_power_over_the_server(inspection: Inspection) -> Iterator[Finding]:
@@ -81,7 +88,7 @@ def no_power_over_the_server(inspection: Inspection) -> Iterator[Finding]:
     for group in belongs:
         inherited = role_attributes(inspection.cursor, group)
         powerful = inherited is not None and any(getattr(inherited, name) for name in POWERS)
-        if group.startswith("pg_") or powerful:
+        if group.startswith("pg_") or powerful or owned_objects(inspection.cursor, group):
             yield Finding(
                 Level.ERROR,
                 "The app role belongs to a powerful role",
@@ -207,6 +214,8 @@ FORBIDDEN = (
     ("SELECT pg_catalog.pg_read_file('PG_VERSION')", "server", "read the server's files"),
     ("COPY (SELECT 1) TO PROGRAM 'true'", "server", "run a program on the server"),
     ("TRUNCATE TABLE django_migrations", "public.django_migrations", "empty a table"),
+    ("CREATE SCHEMA holdfast_denial_proof", "database", "create a schema"),
+    ("DELETE FROM controls_verdict WHERE false", "public.controls_verdict", "delete evidence"),
 )
 
 
@@ -229,6 +238,27 @@ FORBIDDEN = (
             repair=sql("REVOKE TRUNCATE ON django_migrations FROM scratch_app"),
             near_miss=sql("GRANT SELECT ON django_migrations TO scratch_app"),
             subject="public.django_migrations",
+        ),
+        Specimen(
+            "may create a schema",
+            plant=sql("GRANT CREATE ON DATABASE holdfast_scratch TO scratch_app"),
+            repair=sql("REVOKE CREATE ON DATABASE holdfast_scratch FROM scratch_app"),
+            near_miss=sql("GRANT CREATE ON DATABASE holdfast_scratch TO scratch_owner"),
+            subject="database",
+        ),
+        Specimen(
+            "may delete evidence",
+            plant=sql("GRANT DELETE ON controls_verdict TO scratch_app"),
+            repair=sql("REVOKE DELETE ON controls_verdict FROM scratch_app"),
+            near_miss=sql("GRANT DELETE ON risks_profile TO scratch_app"),
+            subject="public.controls_verdict",
+        ),
+        Specimen(
+            "may do what it likes to the server",
+            plant=sql("ALTER ROLE scratch_app SUPERUSER"),
+            repair=sql("ALTER ROLE scratch_app NOSUPERUSER"),
+            near_miss=sql("ALTER ROLE scratch_owner SUPERUSER"),
+            subject="server",
         ),
     ),
 )

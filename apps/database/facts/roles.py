@@ -127,3 +127,101 @@ def table_rights(cursor: CursorWrapper, role: str, tables: list[str]) -> list[Ta
         [tables, role],
     )
     return [TableRights(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class PublicRight:
+    """A privilege that every role of the server has, on what."""
+
+    privilege: str
+    kind: str
+    name: str
+
+
+def public_rights(cursor: CursorWrapper) -> list[PublicRight]:
+    """What PUBLIC may do with this database, its schemas and its rows, by kind and name.
+
+    Without what PostgreSQL gives to everybody on its own catalog, and what extensions give on
+    their own objects.
+    """
+    cursor.execute(
+        """
+        WITH schemas AS (
+            SELECT * FROM pg_catalog.pg_namespace
+            WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+        ), relations AS (
+            SELECT c.*, n.nspname FROM pg_catalog.pg_class c
+            JOIN schemas n ON n.oid = c.relnamespace
+            WHERE NOT EXISTS (
+                SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                  AND d.deptype = 'e'
+            )
+        ), granted AS (
+            SELECT 'DATABASE' AS kind, datname::text AS name,
+                   coalesce(datacl, pg_catalog.acldefault('d', datdba)) AS acl
+            FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+            UNION ALL
+            SELECT 'SCHEMA', nspname::text, nspacl FROM schemas
+            UNION ALL
+            SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+                   nspname || '.' || relname, relacl FROM relations
+            UNION ALL
+            SELECT 'TABLE', r.nspname || '.' || r.relname, a.attacl
+            FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid
+        )
+        SELECT DISTINCT e.privilege_type, granted.kind, granted.name
+        FROM granted, pg_catalog.aclexplode(granted.acl) e
+        WHERE e.grantee = 0 ORDER BY 2, 3, 1
+        """
+    )
+    return [PublicRight(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class DefinerFunction:
+    """A function that works with its owner's rights, and where it looks names up.
+
+    The path is None when whoever calls it decides.
+    """
+
+    signature: str
+    owner: str
+    search_path: tuple[str, ...] | None
+
+
+def definer_functions(cursor: CursorWrapper, role: str) -> list[DefinerFunction]:
+    """The SECURITY DEFINER functions of others that the role may call, by signature."""
+    cursor.execute(
+        """
+        SELECT n.nspname || '.' || p.proname || '('
+                   || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')',
+               o.rolname,
+               (SELECT pg_catalog.split_part(setting, '=', 2)
+                FROM pg_catalog.unnest(p.proconfig) setting WHERE setting LIKE 'search_path=%%')
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        JOIN pg_catalog.pg_roles o ON o.oid = p.proowner
+        WHERE p.prosecdef AND o.rolname <> %s
+          AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND pg_catalog.has_function_privilege(%s, p.oid, 'EXECUTE')
+        ORDER BY 1
+        """,
+        [role, role],
+    )
+    return [DefinerFunction(row[0], row[1], _path(row[2])) for row in cursor.fetchall()]
+
+
+def _path(setting: str | None) -> tuple[str, ...] | None:
+    if setting is None:
+        return None
+    names = (name.strip().strip('"') for name in setting.split(","))
+    return tuple(name for name in names if name)
+
+
+def may_make_temporary_tables(cursor: CursorWrapper, role: str) -> bool:
+    cursor.execute(
+        "SELECT pg_catalog.has_database_privilege(%s, pg_catalog.current_database(), 'TEMP')",
+        [role],
+    )
+    return bool(cursor.fetchone()[0])
