@@ -19,7 +19,8 @@ _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@'\"]*):(?P<secret>
 # `password=…` of a connection string, `'password': '…'` of a dictionary, `PASSWORD '…'` of SQL.
 _KEYWORD = re.compile(
     r"(?P<name>\bpassword['\"]?(?:\s*[=:]\s*|\s+(?=')))"
-    r"(?P<secret>'(?:[^']|'')*'|\"[^\"]*\"|[^\s,;)}\]'\"]+)",
+    # What is masked already stays as it is.
+    r"(?!['\"]?\*{8})(?P<secret>'(?:[^']|'')*'|\"[^\"]*\"|[^\s,;)}\]'\"]+)",
     re.I,
 )
 
