@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 from psycopg.sql import SQL, Identifier
 
-from apps.database.redaction import written_forms
 from apps.database.roles import Credential, Roles
 from apps.database.server import Cluster, free_port
 from config.env import ROLES, VARIABLES, prefix_of
@@ -116,8 +115,8 @@ class World:
 
 
 def hits(text: str) -> int:
-    """How often a canary stands in the text, in any of its written forms."""
-    return sum(text.count(form) for form in written_forms(tuple(CANARIES.values())))
+    """How often a canary stands in the text: a part without special characters is enough."""
+    return sum(text.count(value.partition("/")[0]) for value in CANARIES.values())
 
 
 # What a process says when something goes wrong in it, each with a secret at hand.

@@ -4,17 +4,22 @@ import io
 import sys
 from typing import Any, TextIO, cast
 
-from apps.database.redaction import redact
+from apps.database.redaction import mask_known, redact
 
 
 class RedactingStream(io.TextIOBase):
-    """A text stream that writes what it is given without secrets; all else is the stream's."""
+    """A text stream that writes what it is given without secrets; all else is the stream's.
 
-    def __init__(self, stream: TextIO) -> None:
+    With `by_form` what only looks like a secret is masked too: not in answers, where a hash in
+    `dumpdata` or a field named password is what was asked for.
+    """
+
+    def __init__(self, stream: TextIO, *, by_form: bool) -> None:
         self.stream = stream
+        self._by_form = by_form
 
     def write(self, text: str) -> int:
-        self.stream.write(redact(text))
+        self.stream.write(redact(text) if self._by_form else mask_known(text))
         return len(text)
 
     def flush(self) -> None:
@@ -38,8 +43,8 @@ def redact_streams() -> None:
 
     What the interpreter prints of an uncaught exception, in any thread, goes to sys.stderr.
     """
-    sys.stdout = cast("TextIO", RedactingStream(sys.stdout))
-    sys.stderr = cast("TextIO", RedactingStream(sys.stderr))
+    sys.stdout = cast("TextIO", RedactingStream(sys.stdout, by_form=False))
+    sys.stderr = cast("TextIO", RedactingStream(sys.stderr, by_form=True))
 
 
 def unredacted(stream: Any) -> Any:

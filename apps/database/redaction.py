@@ -1,13 +1,10 @@
 """No credential leaves the process in a log, an error, a page or a command's output."""
 
-import json
 import logging
 import re
 from collections.abc import ItemsView
 from functools import lru_cache
-from html import escape
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
@@ -15,7 +12,10 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 MASK = "********"
 SHORTEST_SECRET = 6
-_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@'\"]*):(?P<secret>[^\s@'\"]+)@", re.I)
+# A sentence that shows how an address is written says PASSWORD.
+_ADDRESS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@'\"]*):(?!PASSWORD@)(?P<secret>[^\s@'\"]+)@", re.I
+)
 # `password=…` of a connection string, `'password': '…'` of a dictionary, `PASSWORD '…'` of SQL.
 _KEYWORD = re.compile(
     r"(?P<name>\bpassword['\"]?(?:\s*[=:]\s*|\s+(?=')))"
@@ -38,31 +38,53 @@ def known_secrets() -> list[str]:
     return sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
-@lru_cache(maxsize=8)
-def written_forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """The secrets as they are and as addresses, Python, JSON, SQL and pages write them."""
-    forms = {
-        form
-        for secret in secrets
-        for form in (
-            secret,
-            quote(secret, safe=""),
-            quote(secret),
-            quote_plus(secret),
-            repr(secret)[1:-1],
-            json.dumps(secret)[1:-1],
-            secret.replace("'", "''"),
-            escape(secret),
-        )
-    }
-    return tuple(sorted(forms, key=len, reverse=True))
+@lru_cache(maxsize=16)
+def secret_pattern(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Finds the secrets as addresses, Python, JSON, SQL and pages write them, even in each other.
+
+    An error page shows the text form of a text form: escapes are escaped again.
+    """
+    return re.compile("|".join(map(_however_written, secrets))) if secrets else None
+
+
+def _however_written(secret: str) -> str:
+    return "".join(map(_character, secret))
+
+
+def _character(character: str) -> str:
+    """A pattern for one character of a secret: itself, or any of its escapes."""
+    if character.isascii() and character.isalnum():
+        return character
+    backslash = r"(?:\\|%(?:25)*5[cC])"
+    if character == "\\":
+        return f"{backslash}+"
+    ways = [
+        # SQL doubles an apostrophe.
+        re.escape(character) + "{1,2}",
+        f"u{ord(character):04x}",
+        "(?i:" + "".join(f"%(?:25)*{byte:02x}" for byte in character.encode()) + ")",
+        f"&(?:amp;)*(?:#x0*{ord(character):x}|#0*{ord(character)});",
+    ]
+    ways += [f"&(?:amp;)*{name};" for name in _ENTITIES.get(character, ())]
+    if character == " ":
+        ways.append(r"\+")
+    if character == "\n":
+        ways.append("n")
+    return f"{backslash}*(?:{'|'.join(ways)})"
+
+
+_ENTITIES = {"&": ("amp",), "<": ("lt",), ">": ("gt",), '"': ("quot",), "'": ("apos",)}
+
+
+def mask_known(text: str) -> str:
+    """The text without the secrets of this process."""
+    pattern = secret_pattern(tuple(known_secrets()))
+    return pattern.sub(MASK, text) if pattern else text
 
 
 def redact(text: str) -> str:
     """The text without the secrets of this process and without passwords in addresses."""
-    for form in written_forms(tuple(known_secrets())):
-        text = text.replace(form, MASK)
-    text = _ADDRESS.sub(rf"\g<scheme>:{MASK}@", text)
+    text = _ADDRESS.sub(rf"\g<scheme>:{MASK}@", mask_known(text))
     return _KEYWORD.sub(rf"\g<name>{MASK}", text)
 
 

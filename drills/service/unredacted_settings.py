@@ -10,6 +10,7 @@ def _as_it_is(text: str) -> str:
 
 
 redaction.redact = outlets.redact = _as_it_is
+redaction.mask_known = outlets.mask_known = _as_it_is
 redaction.RedactionFilter.filter = lambda self, record: True  # type: ignore[method-assign]
 DatabaseEntry.__repr__ = DatabaseEntry.__str__ = dict.__repr__  # type: ignore[method-assign]
 DEFAULT_EXCEPTION_REPORTER = "django.views.debug.ExceptionReporter"

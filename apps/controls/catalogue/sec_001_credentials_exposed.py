@@ -37,7 +37,7 @@ from apps.controls.scratch import SCRATCH, Scratch
 from apps.database.facts.repository import tracked_files
 from apps.database.facts.server import setting
 from apps.database.facts.sessions import session_texts
-from apps.database.redaction import RedactionFilter, known_secrets, written_forms
+from apps.database.redaction import RedactionFilter, known_secrets, secret_pattern
 from config.env import BASE_DIR, prefix_of
 
 SCRAM = "scram-sha-256"
@@ -202,12 +202,13 @@ def git_holds_no_secret(inspection: Inspection) -> Iterator[Finding]:
     tracked = tracked_files(BASE_DIR)
     if tracked is None:
         raise NotApplicable("no_repository")
-    forms = [form.encode() for form in written_forms(tuple(known_secrets()))]
-    inspection.evidence.update(tracked_files=len(tracked), secrets=len(known_secrets()))
+    secrets_here = known_secrets()
+    pattern = secret_pattern(tuple(secrets_here))
+    inspection.evidence.update(tracked_files=len(tracked), secrets=len(secrets_here))
     for path in tracked:
         name = str(path.relative_to(BASE_DIR))
-        content = path.read_bytes() if path.is_file() else b""
-        if path.name == ".env" or any(form in content for form in forms):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if path.name == ".env" or (pattern and pattern.search(text)):
             yield Finding(
                 Level.ERROR,
                 "git tracks a secret",
