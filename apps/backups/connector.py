@@ -13,6 +13,8 @@ from dbbackup.db.postgresql import PgDumpBinaryConnector
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from apps.backups.catalogue import SequencePosition
+from apps.backups.contents import Contents, read_contents
 from apps.backups.tools import (
     ToolError,
     Tools,
@@ -24,18 +26,18 @@ from apps.backups.tools import (
 )
 from apps.database.connection import open_wrapper
 from apps.database.direct import PooledAddress, require_direct
+from apps.database.facts.sequences import sequence_positions
 from apps.database.facts.server import server_version
-from apps.database.facts.tables import TableContent, table_contents
 
 
 @dataclass(frozen=True)
 class Dumped:
     """What was in the snapshot that a dump was made of."""
 
-    server_version: str
     tool_version: int
     started_at: datetime
-    tables: dict[str, TableContent]
+    contents: Contents
+    sequences: dict[str, SequencePosition]
 
 
 class HoldfastConnector(PgDumpBinaryConnector):
@@ -62,14 +64,18 @@ class HoldfastConnector(PgDumpBinaryConnector):
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             cursor.execute("SELECT pg_catalog.pg_export_snapshot()")
             (snapshot,) = cursor.fetchone()
-            version = server_version(cursor)
-            tools = _tools(version, entry)
-            tables = table_contents(cursor)
+            tools = _tools(server_version(cursor), entry)
+            contents = read_contents(cursor)
             try:
                 run(self.dump_command(tools, snapshot), entry, stdout=output)
             except ToolError as error:
                 raise CommandConnectorError(str(error)) from None
-        self.dumped = Dumped(version, tools.major, started_at, tables)
+            after = sequence_positions(cursor)
+        sequences = {
+            name: SequencePosition(before, after.get(name, before))
+            for name, before in contents.sequences.items()
+        }
+        self.dumped = Dumped(tools.major, started_at, contents, sequences)
         output.seek(0)
         return output  # type: ignore[no-any-return]
 

@@ -13,11 +13,13 @@ from psycopg.sql import SQL, Identifier
 from apps.backups.catalogue import (
     CHUNK_BYTES,
     Backup,
+    Proof,
     Verification,
     backup_storage,
     checksum,
     write_verification,
 )
+from apps.backups.records import record_verification
 from apps.backups.tools import (
     ToolError,
     connection_arguments,
@@ -54,11 +56,12 @@ def verify(backup: Backup) -> Verification:
     verification = Verification(
         name=backup.name,
         verified_at=timezone.now(),
-        proven=reason is None,
+        verdict=Proof.PROVEN if reason is None else Proof.NOT_PROVEN,
         reason=reason,
         restore_seconds=round(seconds, 3),
     )
     write_verification(verification)
+    record_verification(verification)
     return verification
 
 

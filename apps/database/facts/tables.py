@@ -14,13 +14,23 @@ STEADY_TEXT = (
     "SET LOCAL bytea_output = 'hex'",
 )
 
+COUNT = "SELECT count(*), NULL FROM ONLY {} t"
+FINGERPRINT = """
+SELECT count(*),
+       coalesce(sum(pg_catalog.hashtextextended(t::text, 0)), 0)::text
+FROM ONLY {} t
+"""
+
 
 @dataclass(frozen=True)
 class TableContent:
-    """A table's rows: their number, and a fingerprint that does not depend on their order."""
+    """A table's rows: their number, and a fingerprint that does not depend on their order.
+
+    The fingerprint is None when it was not wanted.
+    """
 
     rows: int
-    fingerprint: str
+    fingerprint: str | None
 
 
 def table_names(cursor: CursorWrapper) -> list[tuple[str, str]]:
@@ -40,18 +50,13 @@ def table_names(cursor: CursorWrapper) -> list[tuple[str, str]]:
     return [(schema, table) for schema, table in cursor.fetchall()]
 
 
-def table_contents(cursor: CursorWrapper) -> dict[str, TableContent]:
+def table_contents(cursor: CursorWrapper, *, fingerprints: bool = True) -> dict[str, TableContent]:
     """The content of every table, by `schema.table`; reads all rows, inside a transaction."""
     for statement in STEADY_TEXT:
         cursor.execute(statement)
+    question = FINGERPRINT if fingerprints else COUNT
     contents = {}
     for schema, table in table_names(cursor):
-        cursor.execute(
-            SQL(
-                "SELECT count(*),"
-                " coalesce(sum(('x' || pg_catalog.left(pg_catalog.md5(t::text), 15))"
-                "::bit(60)::bigint), 0)::text FROM ONLY {} t"
-            ).format(Identifier(schema, table))
-        )
+        cursor.execute(SQL(question).format(Identifier(schema, table)))
         contents[f"{schema}.{table}"] = TableContent(*cursor.fetchone())
     return contents

@@ -7,8 +7,15 @@ from dbbackup.management.commands import dbbackup as library
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from apps.backups.catalogue import Backup, backup_storage, checksum, write_sidecar
+from apps.backups.catalogue import (
+    Backup,
+    backup_storage,
+    checksum,
+    location_of,
+    write_sidecar,
+)
 from apps.backups.connector import Dumped, HoldfastConnector
+from apps.backups.records import record_backup
 from apps.database.connection import acting_as
 from apps.database.redaction import redact
 
@@ -52,16 +59,28 @@ class Command(library.Command):
         if dumped is None:
             return
         size, sha256 = checksum(filename)
-        write_sidecar(
-            Backup(
-                name=filename,
-                database=str(self.connector.settings["NAME"]),
-                server_version=dumped.server_version,
-                tool_version=dumped.tool_version,
-                started_at=dumped.started_at,
-                finished_at=timezone.now(),
-                bytes=size,
-                sha256=sha256,
-                tables=dumped.tables,
-            )
+        contents = dumped.contents
+        backup = Backup(
+            name=filename,
+            database=str(self.connector.settings["NAME"]),
+            server_version=contents.server_version,
+            tool_version=dumped.tool_version,
+            started_at=dumped.started_at,
+            finished_at=timezone.now(),
+            bytes=size,
+            sha256=sha256,
+            location=location_of(backup_storage()),
+            compression="pg_dump",
+            encryption=None,
+            recipients=[],
+            partial=False,
+            fingerprints=True,
+            schema_digest=contents.schema_digest,
+            locale=contents.locale,
+            extensions=contents.extensions,
+            migrations=contents.migrations,
+            tables=contents.tables,
+            sequences=dumped.sequences,
         )
+        write_sidecar(backup)
+        record_backup(backup)
