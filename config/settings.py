@@ -1,5 +1,6 @@
 """Every setting once, top to bottom, driven by the environment."""
 
+from config.backups import age_identity, age_recipients, backup_storage_entry
 from config.database import MINIMUMS, database_entry, pool_mode, session_settings
 from config.env import (
     BASE_DIR,
@@ -175,14 +176,7 @@ STORAGES = {
         if PRODUCTION
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
-    "dbbackup": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": str(BASE_DIR / (env.text("BACKUP_DIR") or "var/backups")),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    "dbbackup": backup_storage_entry(env),
 }
 # In development the files are served from the applications, without a collecting step.
 WHITENOISE_USE_FINDERS = not PRODUCTION
@@ -190,6 +184,9 @@ WHITENOISE_AUTOREFRESH = not PRODUCTION
 
 # Backups. The library's own error mails carry the whole environment.
 DBBACKUP_SEND_EMAIL = False
+BACKUP_AGE_RECIPIENTS = age_recipients(env)
+BACKUP_AGE_IDENTITY = age_identity(env)
+BACKUP_TIMEOUT = env.integer("BACKUP_TIMEOUT", minimum=1, maximum=7 * 86400)
 DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.HoldfastConnector"}}
 
 # Logs

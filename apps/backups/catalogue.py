@@ -37,7 +37,7 @@ class SequencePosition:
 class Backup:
     """What a sidecar says about one backup. Times are aware, digests hexadecimal.
 
-    `bytes` and `sha256` are of the stored file, `compression` is "pg_dump", "zstd" or "gzip" and
+    `bytes` and `sha256` are of the stored file, `compression` is "zstd", "gzip" or "none" and
     `encryption` None, "age" or "gpg". `migrations` holds the names that were applied, by
     application. `locale` has encoding, provider, collate and ctype. A `partial` backup lacks
     tables or schemas, and never counts as proof.

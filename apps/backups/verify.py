@@ -4,21 +4,20 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from tempfile import TemporaryFile
 
 from django.conf import settings
 from django.utils import timezone
 from psycopg.sql import SQL, Identifier
 
 from apps.backups.catalogue import (
-    CHUNK_BYTES,
     Backup,
     Proof,
     Verification,
-    backup_storage,
     checksum,
     write_verification,
 )
+from apps.backups.encryption import KeyProblem
+from apps.backups.opening import open_backup
 from apps.backups.records import record_verification
 from apps.backups.tools import (
     ToolError,
@@ -51,7 +50,7 @@ def verify(backup: Backup) -> Verification:
             _restore(backup, entry)
             seconds = time.monotonic() - started
             compare(backup.tables, _contents(entry))
-    except (NotProven, ToolError) as error:
+    except (NotProven, ToolError, KeyProblem) as error:
         reason = str(error)
     verification = Verification(
         name=backup.name,
@@ -117,12 +116,8 @@ def _restore(backup: Backup, entry: DatabaseEntry) -> None:
     tools = fitting(installed_tools(), major, needs_tls=needs_tls(entry))
     command = [str(tools.folder / "pg_restore"), "--no-owner", "--no-privileges"]
     command += ["--exit-on-error", *connection_arguments(entry)]
-    with backup_storage().open(backup.name) as stored, TemporaryFile() as local:
-        # pg_restore wants a real file to read from.
-        while chunk := stored.read(CHUNK_BYTES):
-            local.write(chunk)
-        local.seek(0)
-        run(command, entry, stdin=local, timeout_seconds=RESTORE_SECONDS)
+    with open_backup(backup) as plain:
+        run(command, entry, feed=plain, timeout_seconds=RESTORE_SECONDS)
 
 
 def _contents(entry: DatabaseEntry) -> dict[str, TableContent]:

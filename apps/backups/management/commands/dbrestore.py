@@ -6,6 +6,7 @@ from dbbackup.management.commands import dbrestore as library
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from apps.backups.library import CompleteBackups
 from apps.database.connection import acting_as
 
 
@@ -19,3 +20,7 @@ class Command(library.Command):
             )
         with acting_as("owner"):
             super().handle(*args, **options)
+
+    def _get_backup_file(self, database: Any = None, servername: Any = None) -> Any:
+        self.storage = CompleteBackups()
+        return super()._get_backup_file(database, servername)
