@@ -11,17 +11,36 @@ def backup_storage_entry(env: Environment) -> dict[str, Any]:
     """The STORAGES entry of the backups: a folder of this machine, or a bucket."""
     if env.choice("BACKUP_STORAGE", STORAGES) == "s3":
         return {"BACKEND": "apps.backups.elsewhere.BucketStorage", "OPTIONS": _bucket(env)}
+    return _folder(env.text("BACKUP_DIR") or "var/backups")
+
+
+def offsite_storage_entries(env: Environment) -> dict[str, Any]:
+    """The STORAGES entry of the backups' copies, called `offsite`; {} without a second place."""
+    folder, bucket = env.text("BACKUP_OFFSITE_DIR"), env.text("BACKUP_OFFSITE_BUCKET")
+    if folder and bucket:
+        raise ConfigurationError(
+            "BACKUP_OFFSITE_DIR and BACKUP_OFFSITE_BUCKET are both set; expected one."
+        )
+    if folder:
+        return {"offsite": _folder(folder)}
+    if bucket:
+        options = _bucket(env, bucket)
+        return {"offsite": {"BACKEND": "apps.backups.elsewhere.BucketStorage", "OPTIONS": options}}
+    return {}
+
+
+def _folder(path: str) -> dict[str, Any]:
     return {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {
-            "location": str(BASE_DIR / (env.text("BACKUP_DIR") or "var/backups")),
+            "location": str(BASE_DIR / path),
             "file_permissions_mode": 0o600,
             "directory_permissions_mode": 0o700,
         },
     }
 
 
-def _bucket(env: Environment) -> dict[str, Any]:
+def _bucket(env: Environment, name: str | None = None) -> dict[str, Any]:
     endpoint = env.text("BACKUP_S3_ENDPOINT")
     if endpoint and not endpoint.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
         raise ConfigurationError(
@@ -29,9 +48,8 @@ def _bucket(env: Environment) -> dict[str, Any]:
             "https://, or one of this machine."
         )
     options: dict[str, Any] = {
-        "bucket_name": env.required(
-            "BACKUP_S3_BUCKET", "BACKUP_STORAGE is s3; expected the bucket's name."
-        ),
+        "bucket_name": name
+        or env.required("BACKUP_S3_BUCKET", "BACKUP_STORAGE is s3; expected the bucket's name."),
         "location": (env.text("BACKUP_S3_PREFIX") or "").strip("/"),
         "endpoint_url": endpoint,
         "region_name": env.text("BACKUP_S3_REGION"),

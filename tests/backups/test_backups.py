@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from apps.backups import catalogue
 from apps.backups.catalogue import SIDECAR, newest, newest_proof
+from apps.backups.comparing import NotProven, compare
 from apps.backups.dumping import Wanted, dump_command
 from apps.backups.tools import (
     ToolError,
@@ -22,7 +23,6 @@ from apps.backups.tools import (
     run,
     tool_environment,
 )
-from apps.backups.verify import NotProven, compare
 from apps.database.connection import role_entry
 from apps.database.facts.tables import TableContent
 from apps.database.server import Cluster

@@ -36,15 +36,19 @@ def extensions(cursor: CursorWrapper) -> dict[str, str]:
 
 
 def locale(cursor: CursorWrapper) -> dict[str, str]:
-    """The database's encoding, provider (libc, icu, builtin), collate and ctype."""
+    """The database's encoding, provider (libc, icu, builtin), collate, ctype and the provider's
+    own name of the locale, empty with libc."""
     cursor.execute(
         """
         SELECT pg_catalog.pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider',
-               datcollate, datctype
+               datcollate, datctype,
+               coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', '')
         FROM pg_catalog.pg_database d WHERE datname = pg_catalog.current_database()
         """
     )
-    encoding, provider, collate, ctype = cursor.fetchone()
+    encoding, provider, collate, ctype, name = cursor.fetchone()
     # The column is there since PostgreSQL 15.
     named = {"c": "libc", "i": "icu", "b": "builtin", None: "libc"}[provider]
-    return {"encoding": encoding, "provider": named, "collate": collate, "ctype": ctype}
+    return {
+        "encoding": encoding, "provider": named, "collate": collate, "ctype": ctype, "name": name,
+    }  # fmt: skip
