@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from apps.backups import catalogue
 from apps.backups.catalogue import SIDECAR
-from apps.backups.elsewhere import PART_BYTES, BucketStorage
+from apps.backups.elsewhere import BucketStorage
 from apps.backups.opening import open_backup
 from apps.database.server import Cluster
 from config.backups import backup_storage_entry
@@ -89,23 +89,34 @@ def test_a_backup_in_a_bucket_is_listed_read_back_and_proven(bucket: Bucket, cap
     call_command("verify_backup", backup.name)
 
 
-def test_a_large_backup_is_sent_in_parts(bucket: Bucket, cluster: Cluster) -> None:
+class SmallParts(BucketStorage):
+    """The smallest parts that S3 takes."""
+
+    part_bytes = 5 << 20
+
+
+def test_a_large_backup_is_sent_in_parts(
+    bucket: Bucket, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with cluster.connect(environment.DATABASE) as admin:
         # Hexadecimal text of chance packs to a half.
         admin.execute(
             "CREATE TABLE noise AS SELECT string_agg(md5(random()::text || n), '') AS word"
-            " FROM generate_series(1, 1200000) n GROUP BY n / 100"
+            " FROM generate_series(1, 400000) n GROUP BY n / 100"
         )
         admin.execute("ALTER TABLE noise OWNER TO test_owner")
+        backend = f"{SmallParts.__module__}.{SmallParts.__name__}"
         try:
-            call_command("dbbackup", "--quiet", "--no-fingerprints")
+            with places.stored_in(monkeypatch, backend, _options(bucket)):
+                call_command("dbbackup", "--quiet", "--no-fingerprints")
+                (backup,) = catalogue.backups()
+                assert catalogue.checksum(backup.name) == (backup.bytes, backup.sha256)
         finally:
             admin.execute("DROP TABLE noise")
-    (backup,) = catalogue.backups()
     head = bucket.client.head_object(Bucket="kept", Key=f"holdfast/{backup.name}")
-    assert head["ContentLength"] == backup.bytes > PART_BYTES
+    assert head["ContentLength"] == backup.bytes > SmallParts.part_bytes
     parts = int(head["ETag"].strip('"').rpartition("-")[2])
-    assert parts == -(-backup.bytes // PART_BYTES)
+    assert parts == -(-backup.bytes // SmallParts.part_bytes)
 
 
 class Failing(BucketStorage):
@@ -115,8 +126,18 @@ class Failing(BucketStorage):
 
     def _save(self, name: str, content: Any) -> Any:
         if not name.endswith(".metadata"):
-            content.progress = lambda written: type(self).fault() if written else None
+            content.source = _Interrupted(content.source, type(self).fault)
         return super()._save(name, content)
+
+
+class _Interrupted:
+    def __init__(self, source: Any, fault: Callable[[], None]) -> None:
+        self.source, self.fault = source, fault
+
+    def read(self, size: int) -> bytes:
+        chunk: bytes = self.source.read(size)
+        self.fault()
+        return chunk
 
 
 @pytest.mark.parametrize(
