@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -156,10 +157,22 @@ def write_verification(verification: Verification) -> None:
     _write(name, asdict(verification))
 
 
+@contextmanager
+def open_stored(name: str) -> Iterator[Any]:
+    """The stored file as a stream; a bucket's is read as it arrives."""
+    storage = backup_storage()
+    opener = getattr(storage, "open_stream", storage.open)
+    stream = opener(name)
+    try:
+        yield stream
+    finally:
+        stream.close()
+
+
 def checksum(name: str) -> tuple[int, str]:
     """Size in bytes and SHA-256 of a stored file."""
     digest, size = hashlib.sha256(), 0
-    with backup_storage().open(name) as stream:
+    with open_stored(name) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)

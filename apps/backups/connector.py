@@ -11,6 +11,7 @@ from django.conf import settings
 from apps.backups.dumping import Dump, Dumped, Wanted, directly, fitting_tools
 from apps.backups.encryption import KeyProblem
 from apps.backups.opening import plain_dump
+from apps.backups.streams import CHUNK_BYTES
 from apps.backups.tools import ToolError, connection_arguments, run
 from apps.database.facts.server import server_version
 
@@ -43,7 +44,7 @@ class HoldfastConnector(PgDumpBinaryConnector):
         self.spool = output
         try:
             with Dump(self.connection.settings_dict, self.wanted()) as dump:
-                while chunk := dump.read():
+                while chunk := dump.read(CHUNK_BYTES):
                     output.write(chunk)
                 self.dumped = dump.finish()
         except ToolError as error:

@@ -108,8 +108,8 @@ class Dump(Forward):
         """Of pg_dump."""
         return self._tool.pid
 
-    def read(self, size: int = -1) -> bytes:
-        return self._tool.read(1 << 20 if size is None or size < 0 else size)
+    def take(self, size: int) -> bytes:
+        return self._tool.read(size)
 
     def finish(self) -> Dumped:
         """After the last byte: what the snapshot held. Waits for the count of the rows."""

@@ -6,16 +6,18 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from storages.backends.s3 import S3Storage
 
-# 10,000 parts are allowed: backups of up to 160 GB.
-PART_BYTES = 16 << 20
-
 
 class BucketStorage(S3Storage):
     """django-storages' S3, with little memory and with time-outs."""
 
+    # 10,000 parts are allowed: backups of up to 160 GB.
+    part_bytes = 16 << 20
+
     def __init__(self, **options: Any) -> None:
         transfer = TransferConfig(
-            multipart_chunksize=PART_BYTES, multipart_threshold=PART_BYTES, max_concurrency=1
+            multipart_chunksize=self.part_bytes,
+            multipart_threshold=self.part_bytes,
+            max_concurrency=1,
         )
         # boto3 has no argument for it; ten parts would wait in memory otherwise.
         transfer.max_in_memory_upload_chunks = 1

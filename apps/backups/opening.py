@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from apps.backups.catalogue import Backup, backup_storage
+from apps.backups.catalogue import Backup, open_stored
 from apps.backups.encryption import HEADER, KeyProblem, decrypted
 from apps.backups.streams import Peeked, decompressed
 
@@ -24,18 +24,6 @@ def open_backup(backup: Backup) -> Iterator[Any]:
         )
     with open_stored(backup.name) as stored, plain_dump(stored, backup.name) as plain:
         yield plain
-
-
-@contextmanager
-def open_stored(name: str) -> Iterator[Any]:
-    """The stored file as a stream; a bucket's is read as it arrives."""
-    storage = backup_storage()
-    opener = getattr(storage, "open_stream", storage.open)
-    stream = opener(name)
-    try:
-        yield stream
-    finally:
-        stream.close()
 
 
 @contextmanager

@@ -23,13 +23,19 @@ Transform = Callable[[IO[bytes], IO[bytes]], None]
 
 
 class Forward(io.RawIOBase):
-    """A stream that can be read once; a subclass has `read`."""
+    """A stream that can be read once; a subclass has `take`."""
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
+    def take(self, size: int) -> bytes:
+        """So many bytes at most, and none at the end only."""
         raise NotImplementedError
+
+    def read(self, size: int = -1) -> bytes:
+        if size is not None and size >= 0:
+            return self.take(size)
+        return b"".join(iter(lambda: self.take(CHUNK_BYTES), b""))
 
     def readinto(self, buffer: Any) -> int:
         chunk = self.read(len(buffer))
@@ -50,8 +56,9 @@ class Measured(Forward):
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def read(self, size: int = -1) -> bytes:
-        chunk: bytes = self.source.read(CHUNK_BYTES if size is None or size < 0 else size)
+    def take(self, size: int) -> bytes:
+        # A bucket takes what is shorter than a part for the end.
+        chunk = _exactly(self.source, size)
         self.bytes += len(chunk)
         self._digest.update(chunk)
         if self.progress is not None:
@@ -73,12 +80,11 @@ class Peeked(Forward):
         self.head = _exactly(source, length)
         self._rest = self.head
 
-    def read(self, size: int = -1) -> bytes:
+    def take(self, size: int) -> bytes:
         if self._rest:
-            end = len(self._rest) if size is None or size < 0 else size
-            chunk, self._rest = self._rest[:end], self._rest[end:]
+            chunk, self._rest = self._rest[:size], self._rest[size:]
             return chunk
-        return bytes(self.source.read(CHUNK_BYTES if size is None or size < 0 else size))
+        return bytes(self.source.read(size))
 
     def close(self) -> None:
         self.source.close()
@@ -106,9 +112,9 @@ class Transformed(Forward):
         except BaseException as error:  # raised again in the reader's thread
             self._error = error
 
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._reader.read(CHUNK_BYTES if size is None or size < 0 else size) or b""
-        if not chunk and size != 0:
+    def take(self, size: int) -> bytes:
+        chunk = self._reader.read(size) or b""
+        if not chunk and size:
             self._thread.join()
             if self._error is not None:
                 raise self._error
@@ -134,13 +140,12 @@ class Gzipped(Forward):
         self._ready = b""
         self._ended = False
 
-    def read(self, size: int = -1) -> bytes:
-        wanted = CHUNK_BYTES if size is None or size < 0 else size
+    def take(self, size: int) -> bytes:
         while not self._ready and not self._ended:
             chunk = self.source.read(CHUNK_BYTES)
             self._ended = not chunk
             self._ready = self._packer.compress(chunk) if chunk else self._packer.flush()
-        taken, self._ready = self._ready[:wanted], self._ready[wanted:]
+        taken, self._ready = self._ready[:size], self._ready[size:]
         return taken
 
 
@@ -163,7 +168,7 @@ def decompressed(source: Any) -> Any:
 
 def _exactly(source: Any, length: int) -> bytes:
     """So many bytes, fewer at the end only."""
-    found = b""
+    found = bytearray()
     while len(found) < length and (chunk := source.read(length - len(found))):
         found += chunk
-    return found
+    return bytes(found)

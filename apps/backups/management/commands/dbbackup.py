@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 
-from apps.backups.catalogue import checksum, write_sidecar
+from apps.backups.catalogue import backup_storage, checksum, write_sidecar
 from apps.backups.connector import HoldfastConnector
 from apps.backups.encryption import KeyProblem
 from apps.backups.library import CompleteBackups
@@ -72,7 +72,9 @@ class Command(library.Command):
         self._tell(pre_backup, database)
         self.connector.schemas = self.schemas
         form = Form("gzip" if self.compress else "zstd", settings.BACKUP_AGE_RECIPIENTS)
-        name = self.filename or self.connector.generate_filename(self.servername) + form.ending
+        made_up = self.connector.generate_filename(self.servername) + form.ending
+        # Two backups in one second get two names.
+        name = self.filename or backup_storage().get_available_name(made_up)
         show = Progress() if sys.stderr.isatty() and not self.quiet else None
         backup = make_backup(
             self.connector.connection.settings_dict,
@@ -82,6 +84,8 @@ class Command(library.Command):
             progress=show,
             before_sidecar=super()._save_metadata,
         )
+        if show is not None:
+            sys.stderr.write("\n")
         self.logger.info("Wrote %s: %d bytes, %d rows", backup.name, backup.bytes, backup.rows)
         self._tell(post_backup, database, filename=backup.name, storage=self.storage)
 
