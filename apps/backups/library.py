@@ -18,6 +18,15 @@ class CompleteBackups(Storage):
             name for name in super().list_backups(**filters) if name in complete or ".tar" in name
         ]
 
+    def read_file(self, filepath: str) -> Any:
+        """The library leaves open what it reads."""
+        self._read = [*getattr(self, "_read", []), super().read_file(filepath)]
+        return self._read[-1]
+
+    def close(self) -> None:
+        for file in getattr(self, "_read", []):
+            file.close()
+
     def delete_file(self, filepath: str) -> None:
         if filepath in {backup.name for backup in backups()}:
             remove_files(filepath)

@@ -100,6 +100,9 @@ def test_a_sidecar_that_cannot_be_read_is_no_backup_and_is_named(
     path = folder / f"{backup.name}{SIDECAR}"
     path.write_text(spoil(path.read_text()))  # type: ignore[operator]
     assert catalogue.backups() == []
+    told = io.StringIO()
+    call_command("listbackups", "--quiet", stderr=told)
+    assert path.name in told.getvalue()
     with pytest.raises(CommandError, match=f"{path.name} is no backup's sidecar: .*{reason}"):
         call_command("rebuild_catalogue", stdout=io.StringIO())
 
