@@ -14,7 +14,9 @@ class BackupsConfig(AppConfig):
     name = "apps.backups"
     auditor_reads = True
     # The web page shows which backups there are; only the owner makes, proves and removes them.
-    owner_writes: ClassVar[set[str]] = {"backups_backuprow", "backups_verificationrow"}
+    owner_writes: ClassVar[set[str]] = {
+        "backups_backuprow", "backups_verificationrow", "backups_attestation",
+    }  # fmt: skip
 
 
 class BackupLibraryConfig(DbbackupConfig):

@@ -68,6 +68,12 @@ def drop_database(cursor: CursorWrapper, name: str) -> None:
     cursor.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
+def drop_afresh(admin: DatabaseEntry, name: str) -> None:
+    """Drop by a connection of its own: an interrupted one may still be busy."""
+    with closing(open_wrapper(admin)) as connection, connection.cursor() as cursor:
+        drop_database(cursor, name)
+
+
 def create_database(
     cursor: CursorWrapper, name: str, backup: Backup, owner: str | None = None
 ) -> None:
@@ -143,7 +149,7 @@ def _database_of(admin: DatabaseEntry, backup: Backup) -> Iterator[DatabaseEntry
             create_database(cursor, name, backup)
             yield DatabaseEntry({**admin, "NAME": name})
         finally:
-            drop_database(cursor, name)
+            drop_afresh(admin, name)
 
 
 def check_server(cursor: CursorWrapper, backup: Backup, *, newer: bool = False) -> None:

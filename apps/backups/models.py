@@ -102,3 +102,28 @@ def fields_of_backup(backup: Backup) -> dict[str, Any]:
         "encrypted", "partial",
     )  # fmt: skip
     return {column: getattr(backup, column) for column in columns}
+
+
+class AttestationQuerySet(models.QuerySet["Attestation"]):
+    """Questions about attestations."""
+
+    def newest_of(self, provider: str) -> "Attestation | None":
+        return self.filter(provider=provider).order_by("-attested_at").first()
+
+
+class Attestation(UUIDKeyed):
+    """Somebody has looked at a provider's own backups, and says what they saw."""
+
+    provider = models.CharField(max_length=100)
+    schedule = models.CharField(max_length=200)
+    retention_days = models.PositiveIntegerField()
+    checked_by = models.CharField(max_length=200)
+    attested_at = models.DateTimeField(db_index=True)
+
+    objects = AttestationQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-attested_at"]
+
+    def __str__(self) -> str:
+        return f"{self.provider}, {self.attested_at:%Y-%m-%d}"

@@ -17,7 +17,7 @@ from apps.backups.databases import (
     create_database,
     dated_databases,
     dated_name,
-    drop_database,
+    drop_afresh,
     sweep_databases,
 )
 from apps.backups.records import rebuild
@@ -119,7 +119,7 @@ def restore(wish: Wish, tell: Callable[[str], None] = lambda line: None) -> Outc
             compare_restored(wish.backup, owner_entry(admin, beside), evidence)
             outcome = _put_in_place(cursor, admin, wish, beside, exists, evidence)
         except BaseException:
-            drop_database(cursor, beside)
+            drop_afresh(admin, beside)
             raise
     _read_catalogue_back(outcome)
     return outcome

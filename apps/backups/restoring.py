@@ -22,6 +22,9 @@ from apps.backups.tools import (
     run,
 )
 
+# How pg_restore says that there should be more.
+ENDS_EARLY = ("end of file", "too short")
+
 
 def check_file(backup: Backup) -> None:
     """A dump has no integrity of its own: damage must be found before a restore believes it."""
@@ -50,6 +53,8 @@ def restore_into(backup: Backup, entry: dict[str, Any], *, privileges: bool = Fa
                 f"The dump was written by a newer pg_dump than {backup.tool_version}, which the "
                 f"sidecar names, and pg_restore {tools.major} cannot read it."
             ) from None
+        if any(words in str(error) for words in ENDS_EARLY):
+            raise NotProven(f"The dump ends too early, and always did: {error}") from None
         raise
 
 

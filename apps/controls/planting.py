@@ -90,6 +90,28 @@ def environment(**variables: str) -> Action:
     return act
 
 
+def checksums(switch: str) -> Action:
+    """Stop the server, run pg_checksums with `--enable` or `--disable`, and start it again."""
+
+    def act(scratch: "Scratch") -> None:
+        scratch.cluster.stop()
+        try:
+            scratch.cluster.switch_checksums(switch)
+        finally:
+            scratch.cluster.start()
+
+    return act
+
+
+def write(file: str, text: str) -> Action:
+    """Write a file of the peer's copy of the project."""
+
+    def act(scratch: "Scratch") -> None:
+        (scratch.project / file).write_text(text, encoding="utf-8")
+
+    return act
+
+
 def append(file: str, text: str) -> Action:
     """Add text to a file of the peer's copy of the project."""
 

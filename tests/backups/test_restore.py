@@ -1,13 +1,19 @@
 """A restore never touches the database in place until it is proven, and then swaps in one step."""
 
-import threading
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from django.db import DatabaseError
 
+from apps.backups.swap import swap
+from apps.database.connection import role_entry
+from config.env import BASE_DIR
 from tests.backups.service import DATABASE, ROLES, Service, service
 
 
@@ -17,10 +23,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield made
 
 
-@pytest.fixture
-def backup(world: Service, request: pytest.FixtureRequest) -> str:
-    number = len(list(world.folder.glob("*.sidecar.metadata")))
-    return world.back_up(f"backup-{number}.psql.bin.zst")
+@pytest.fixture(scope="module")
+def backup(world: Service) -> str:
+    return world.back_up("backup.psql.bin.zst")
 
 
 def total(world: Service) -> tuple[int, int]:
@@ -160,60 +165,44 @@ def test_a_migration_that_added_a_table_with_a_foreign_key_is_rolled_back(
     world.done("restore_backup", "--into", DATABASE, "--drop-old", "--commit")
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restore_that_dies_half_way_leaves_the_original_serving(
-    world: Service, backup: str
+    world: Service, backup: str, how: signal.Signals
 ) -> None:
-    """The dump ends in the middle; the sidecar agrees with the rest of it."""
-    path = world.folder / backup
-    content = path.read_bytes()
     before, wanted = world.databases(), total(world)
-    path.write_bytes(content[: len(content) // 2])
-    said = world.refused(
-        "restore_backup", backup, "--into", DATABASE, "--swap", "--commit", "--lose-later-writes"
-    )
-    assert "Nothing was changed: The file has" in said
-    assert world.databases() == before
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "restore_backup", backup, "--into", DATABASE, "--swap",
+         "--commit", "--lose-later-writes"],
+        cwd=BASE_DIR, env=world.variables(), stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not (left := set(world.databases()) - set(before)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(how)
+    assert process.wait(timeout=30) != 0
     assert total(world) == wanted
+    if how is signal.SIGTERM:
+        assert world.databases() == before
+    else:
+        (torso,) = left
+        assert torso.startswith("service_restoring_")
+        with world.cluster.connect() as admin:
+            admin.execute(f'DROP DATABASE "{torso}" WITH (FORCE)'.encode())
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_swap_that_cannot_be_done_leaves_the_original_serving(
     world: Service, backup: str
 ) -> None:
     before, wanted = world.databases(), total(world)
-    stop = threading.Event()
-
-    def intrude() -> None:
-        """Hold the target by what no eviction ends: a prepared transaction needs no session."""
-        while not stop.wait(0.01):
-            for name in world.databases():
-                if name.startswith("service_restoring_"):
-                    with world.cluster.connect() as admin:
-                        admin.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_x"'.encode())
-                    return
-
-    thread = threading.Thread(target=_quietly, args=(intrude, stop))
-    thread.start()
-    said = world.refused(
-        "restore_backup", backup, "--into", DATABASE, "--swap", "--commit", "--lose-later-writes"
-    )
-    stop.set()
-    thread.join()
-    assert said.startswith("CommandError: Nothing was changed: ")
+    entry = role_entry("owner") | {
+        "HOST": str(world.cluster.socket_folder), "NAME": "postgres", "USER": "postgres",
+        "PASSWORD": world.cluster.superuser_password(),
+    }  # fmt: skip
+    with pytest.raises(DatabaseError, match='database "gone" does not exist'):
+        swap(entry, DATABASE, "gone", "old")
+    assert world.databases() == before
     assert total(world) == wanted
-    with world.cluster.connect() as admin:
-        for name in set(world.databases()) - set(before):
-            admin.execute(f'DROP DATABASE "{name}"'.encode())
-
-
-def _quietly(work: object, stop: threading.Event) -> None:
-    """Try until it works: while somebody is connected, no rename does."""
-    while not stop.is_set():
-        try:
-            work()  # type: ignore[operator]
-        except psycopg.Error:
-            time.sleep(0.01)
-        else:
-            return
 
 
 def test_into_a_new_name_it_makes_a_database(world: Service, backup: str) -> None:
