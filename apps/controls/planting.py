@@ -1,7 +1,9 @@
 """Actions that specimens are written with: each changes a server, a file or a peer process."""
 
+import json
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Identifier, Literal
@@ -108,6 +110,18 @@ def write(file: str, text: str) -> Action:
 
     def act(scratch: "Scratch") -> None:
         (scratch.project / file).write_text(text, encoding="utf-8")
+
+    return act
+
+
+def aged_backup(age: timedelta) -> Action:
+    """Have the sidecars of the scratch world's backups say that they are this old."""
+
+    def act(scratch: "Scratch") -> None:
+        moment = datetime.now(UTC) - age
+        for path in scratch.backups.glob("*.sidecar.metadata"):
+            said = json.loads(path.read_text()) | {"finished_at": moment.isoformat()}
+            path.write_text(json.dumps(said))
 
     return act
 
