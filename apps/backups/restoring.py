@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from apps.backups.catalogue import Backup, checksum
@@ -22,6 +23,8 @@ from apps.backups.tools import (
     run,
 )
 
+# What a storage raises, whatever it is: django-storages' S3 raises its library's own.
+STORAGE_FAILURES = (OSError, BotoCoreError, ClientError)
 # How pg_restore says that there should be more.
 ENDS_EARLY = ("end of file", "too short")
 

@@ -39,7 +39,7 @@ def _pending(operations: str, more: str = "") -> Action:
 
 def pending_migrations(inspection: Inspection) -> list[Any]:
     """The migrations of the code that the database has not applied, in the order of their names."""
-    loader = MigrationLoader(None, ignore_no_initial=True)
+    loader = MigrationLoader(None)
     applied = applied_migrations(inspection.cursor)
     return [
         migration

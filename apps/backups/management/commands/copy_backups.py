@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS
 
 from apps.backups.offsite import CopyFailed, copy_missing
+from apps.backups.restoring import STORAGE_FAILURES
 from apps.database.redaction import redact
 
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             copied = copy_missing(str(settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"]))
-        except (CopyFailed, OSError) as error:
+        except (CopyFailed, *STORAGE_FAILURES) as error:
             raise CommandError(redact(str(error).splitlines()[0])) from None
         for name in copied:
             self.stdout.write(f"Copied {name}")

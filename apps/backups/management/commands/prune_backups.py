@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
+from apps.backups.restoring import STORAGE_FAILURES
 from apps.backups.retention import Decision, decisions, prune
 from apps.database.redaction import redact
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         database = str(settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"])
         try:
             made = (prune if options["commit"] else decisions)(database)
-        except (DatabaseError, OSError) as error:
+        except (DatabaseError, *STORAGE_FAILURES) as error:
             raise CommandError(redact(str(error).splitlines()[0])) from None
         if options["format"] == "json":
             said = {"committed": options["commit"], "backups": [_as_json(d) for d in made]}

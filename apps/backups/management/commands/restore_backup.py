@@ -11,11 +11,11 @@ from apps.backups.comparing import NotProven
 from apps.backups.databases import CannotTell
 from apps.backups.encryption import KeyProblem
 from apps.backups.restore import Outcome, Refused, Wish, drop_old, restore, steps
-from apps.backups.restoring import ending_in_order
+from apps.backups.restoring import STORAGE_FAILURES, ending_in_order
 from apps.backups.tools import ToolError
 from apps.database.redaction import redact
 
-PROBLEMS = (Refused, CannotTell, NotProven, KeyProblem, ToolError, DatabaseError, OSError)
+PROBLEMS = (Refused, CannotTell, NotProven, KeyProblem, ToolError, DatabaseError)
 
 
 class Command(BaseCommand):
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         try:
             with ending_in_order():
                 self._drop_old(options) if options["drop_old"] else self._restore(options)
-        except PROBLEMS as error:
+        except (*PROBLEMS, *STORAGE_FAILURES) as error:
             said = redact(str(error).strip().splitlines()[0])
             raise CommandError(f"Nothing was changed: {said}") from None
 

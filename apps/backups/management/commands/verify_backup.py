@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from apps.backups.catalogue import Backup, Proof, backups
-from apps.backups.restoring import ending_in_order
+from apps.backups.restoring import STORAGE_FAILURES, ending_in_order
 from apps.backups.verify import verify
 from apps.database.redaction import redact
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         try:
             with ending_in_order():
                 verification = verify(backup)
-        except (DatabaseError, OSError) as error:
+        except (DatabaseError, *STORAGE_FAILURES) as error:
             raise CommandError(f"{backup.name}: {redact(str(error).splitlines()[0])}") from None
         if verification.verdict is Proof.UNKNOWN:
             raise CommandError(f"{backup.name} is not proven: unknown. {verification.reason}")
