@@ -7,6 +7,7 @@ from config.backups import (
     offsite_storage_entries,
 )
 from config.database import MINIMUMS, database_entry, pool_mode, session_settings
+from config.database import TIME_ZONE as TIME_ZONE
 from config.env import (
     BASE_DIR,
     INTERFACES,
