@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -110,6 +111,11 @@ class Command(library.Command):
             super()._save_new_backup(database)
         finally:
             self.connector.close_spool()
+
+    def write_local_file(self, outputfile: Any, path: str) -> None:
+        """As the library does, for nobody else's eyes."""
+        Path(path).touch(mode=0o600)
+        super().write_local_file(outputfile, path)
 
     def write_to_storage(self, file: Any, path: str) -> None:
         try:
