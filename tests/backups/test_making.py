@@ -150,6 +150,24 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
 
 
 RECIPIENT = str(pyrage.x25519.Identity.generate().to_public())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--output-filename", "../outside-2026-11-25-120000.bin"), "expected a plain file name"),
+        (("--database", "nowhere"), "'nowhere' doesn't exist"),
+        (("--exclude-tables", "a\x00b"), "null byte"),
+    ],
+)
+def test_an_impossible_argument_is_one_sentence_and_leaves_nothing(
+    folder: Path, arguments: tuple[str, str], sentence: str
+) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        back_up(*arguments)
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
 FAULTS = {
     "full": (places.disk_full, "No space left on device", []),
     "killed": (places.kill_pg_dump, "pg_dump was ended by signal 9", []),

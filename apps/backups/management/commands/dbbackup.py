@@ -11,14 +11,16 @@ from dbbackup.db.exceptions import CommandConnectorError
 from dbbackup.management.commands import dbbackup as library
 from dbbackup.signals import post_backup, pre_backup
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.management.base import CommandError
 from django.db import DatabaseError
+from django.utils.connection import ConnectionDoesNotExist
 
 from apps.backups.catalogue import backup_storage, checksum, write_sidecar
 from apps.backups.connector import HoldfastConnector
 from apps.backups.encryption import KeyProblem
 from apps.backups.library import CompleteBackups
-from apps.backups.making import Form, NameTaken, Stored, backup_of, make_backup
+from apps.backups.making import Form, NameRefused, Stored, backup_of, make_backup
 from apps.backups.records import record_backup
 from apps.backups.tools import ToolError
 from apps.database.connection import acting_as
@@ -26,8 +28,8 @@ from apps.database.redaction import redact
 
 # Of a storage, whatever it is: django-storages' S3 raises its library's own.
 FAILURES = (
-    CommandConnectorError, ToolError, KeyProblem, NameTaken, OSError, DatabaseError,
-    BotoCoreError, ClientError,
+    CommandConnectorError, ToolError, KeyProblem, NameRefused, OSError, BotoCoreError, ClientError,
+    SuspiciousFileOperation, ConnectionDoesNotExist, ValueError,
 )  # fmt: skip
 INTERRUPTED = 130
 PROGRESS_SECONDS = 0.5
@@ -55,9 +57,12 @@ class Command(library.Command):
             with acting_as("owner"):
                 # Its decorator logs a traceback of what is told here in one sentence.
                 library.Command.handle.__wrapped__(self, **options)
+        except DatabaseError as error:
+            reason = redact(str(error).strip().splitlines()[0])
+            raise CommandError(f"Nothing was backed up: {reason}") from None
         except FAILURES as error:
-            reason = str(error).strip().splitlines()
-            raise CommandError(redact(reason[0] if reason else repr(error))) from None
+            said = str(error).strip().splitlines()
+            raise CommandError(redact(said[0] if said else repr(error))) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted; nothing was kept.", returncode=INTERRUPTED) from None
 
