@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
@@ -187,8 +186,6 @@ def directly(entry: dict[str, Any]) -> Iterator[BaseDatabaseWrapper]:
             require_direct(connection)
         except PooledAddress as error:
             raise ToolError(str(error)) from None
-        except DatabaseError as error:
-            raise ToolError(redact(str(error).strip().splitlines()[0])) from None
         yield connection
 
 

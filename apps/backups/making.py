@@ -32,8 +32,8 @@ STARTED = ".started.metadata"
 ENDINGS = {"zstd": ".zst", "gzip": ".gz"}
 
 
-class NameTaken(Exception):
-    """The storage has a file of the wanted name."""
+class NameRefused(Exception):
+    """The storage has a file of the wanted name, or the name leads elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,14 @@ def make_backup(
     """Dump the database into the storage and say so in a sidecar and a row.
 
     Whatever fails on the way, nothing is left that could pass for a backup. Raises ToolError,
-    KeyProblem, NameTaken, or what the storage raises.
+    KeyProblem, NameRefused, or what the storage raises.
     """
     storage = backup_storage()
+    if "/" in name or "\x00" in name:
+        raise NameRefused(f"The name {name[:80]!r} holds '/' or NUL; expected a plain file name.")
     sweep(storage)
     if storage.exists(name):
-        raise NameTaken(
+        raise NameRefused(
             f"The storage has a file {name!r} already; expected a new name, or remove that one."
         )
     storage.save(f"{name}{STARTED}", ContentFile(json.dumps({"name": name}).encode()))
@@ -132,7 +134,7 @@ def _store(
             raise
     if saved != name:
         storage.delete(saved)
-        raise NameTaken(f"Somebody else has just made {name!r}; start again.")
+        raise NameRefused(f"Somebody else has just made {name!r}; start again.")
     return Stored(saved, measured.bytes, measured.sha256)
 
 

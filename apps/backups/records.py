@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.backups.catalogue import Backup, Verification, as_json, read_catalogue
 from apps.backups.models import BackupRow, VerificationRow, fields_of_backup
@@ -24,13 +24,15 @@ class Rebuilt:
 def record_backup(backup: Backup) -> None:
     """The row of a backup whose sidecar was written; repeating it changes nothing."""
     with acting_as("owner"):
-        _backup_row(backup)
+        if _is_migrated():
+            _backup_row(backup)
 
 
 def record_verification(verification: Verification) -> None:
     """The row of a verification; none when the backup has no row, until the next rebuild."""
     with acting_as("owner"):
-        row = BackupRow.objects.filter(name=verification.name).first()
+        found = BackupRow.objects.filter(name=verification.name)
+        row = found.first() if _is_migrated() else None
         if row is not None:
             _verification_row(row, verification)
 
@@ -38,7 +40,8 @@ def record_verification(verification: Verification) -> None:
 def forget_backup(name: str) -> None:
     """Drop the rows of a backup that was removed."""
     with acting_as("owner"):
-        BackupRow.objects.filter(name=name).delete()
+        if _is_migrated():
+            BackupRow.objects.filter(name=name).delete()
 
 
 def rebuild() -> Rebuilt:
@@ -53,6 +56,13 @@ def rebuild() -> Rebuilt:
         for verification in known:
             _verification_row(rows[verification.name], verification)
     return Rebuilt(len(rows), len(known), dropped, found.unreadable)
+
+
+def _is_migrated() -> bool:
+    """Whether there are tables for rows; the backup before the first migration has none yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.to_regclass(%s)", [BackupRow._meta.db_table])
+        return cursor.fetchone()[0] is not None
 
 
 def _backup_row(backup: Backup) -> BackupRow:

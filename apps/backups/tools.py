@@ -140,15 +140,19 @@ class Running:
         self.timeout_seconds = timeout_seconds
         self._late = False
         self._stderr = TemporaryFile()  # noqa: SIM115  # closed at the end of the block
-        self._process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
-            stderr=self._stderr,
-            env=tool_environment(entry),
-            # Ctrl-C reaches this process, which then ends the tool in its own order.
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                stderr=self._stderr,
+                env=tool_environment(entry),
+                # Ctrl-C reaches this process, which then ends the tool in its own order.
+                start_new_session=True,
+            )
+        except BaseException:
+            self._stderr.close()
+            raise
         self._timer = threading.Timer(timeout_seconds, self._expire)
         self._timer.daemon = True
         self._timer.start()

@@ -77,6 +77,20 @@ def test_the_rows_come_back_from_the_sidecars_as_often_as_asked(
         assert VerificationRow.objects.get().verification() == proof
 
 
+def test_a_backup_before_the_first_migration_has_a_sidecar_only(
+    folder: Path, cluster: Cluster
+) -> None:
+    with cluster.connect(environment.DATABASE) as admin:
+        admin.execute("ALTER TABLE backups_backuprow RENAME TO later")
+        try:
+            call_command("dbbackup", "--quiet")
+        finally:
+            admin.execute("ALTER TABLE later RENAME TO backups_backuprow")
+    assert BackupRow.objects.count() == 0
+    call_command("rebuild_catalogue", stdout=io.StringIO())
+    assert [row.name for row in BackupRow.objects.all()] == [b.name for b in catalogue.backups()]
+
+
 def test_rows_of_backups_that_are_gone_are_dropped(backup: Backup, folder: Path) -> None:
     (folder / backup.name).unlink()
     out = io.StringIO()

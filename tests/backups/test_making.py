@@ -128,6 +128,7 @@ def test_a_path_gets_the_plain_dump_and_is_no_backup_of_the_catalogue(
 ) -> None:
     call_command("dbbackup", "--quiet", "--output-path", str(tmp_path / "plain.dump"))
     assert (tmp_path / "plain.dump").read_bytes()[:5] == b"PGDMP"
+    assert (tmp_path / "plain.dump").stat().st_mode & 0o777 == 0o600
     assert catalogue.backups() == []
 
 
@@ -149,17 +150,36 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
 
 
 RECIPIENT = str(pyrage.x25519.Identity.generate().to_public())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--output-filename", "../outside-2026-11-25-120000.bin"), "expected a plain file name"),
+        (("--database", "nowhere"), "'nowhere' doesn't exist"),
+        (("--exclude-tables", "a\x00b"), "null byte"),
+    ],
+)
+def test_an_impossible_argument_is_one_sentence_and_leaves_nothing(
+    folder: Path, arguments: tuple[str, str], sentence: str
+) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        back_up(*arguments)
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
 FAULTS = {
-    "full": (places.disk_full, "No space left on device"),
-    "killed": (places.kill_pg_dump, "pg_dump was ended by signal 9"),
-    "server": (places.end_server_sessions, "pg_dump: error"),
-    "slow": (places.too_slow, "pg_dump did not end within 1 s"),
-    "Ctrl-C": (places.interrupted, "Interrupted; nothing was kept"),
+    "full": (places.disk_full, "No space left on device", []),
+    "killed": (places.kill_pg_dump, "pg_dump was ended by signal 9", []),
+    "server": (places.end_server_sessions, "pg_dump: error", []),
+    "slow": (places.too_slow, "pg_dump did not end within 1 s", []),
+    "Ctrl-C": (places.interrupted, "Interrupted; nothing was kept", []),
+    "full, encrypted": (places.disk_full, "No space left on device", [RECIPIENT]),
+    "killed, encrypted": (places.kill_pg_dump, "pg_dump was ended by signal 9", [RECIPIENT]),
 }
 
 
-@pytest.mark.parametrize("recipients", [[], [RECIPIENT]], ids=["plain", "encrypted"])
-@pytest.mark.parametrize(("fault", "sentence"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("fault", "sentence", "recipients"), FAULTS.values(), ids=FAULTS)
 def test_a_backup_that_fails_in_the_middle_leaves_nothing(
     failing: Path,
     table: str,

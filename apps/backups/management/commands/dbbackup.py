@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,14 +11,16 @@ from dbbackup.db.exceptions import CommandConnectorError
 from dbbackup.management.commands import dbbackup as library
 from dbbackup.signals import post_backup, pre_backup
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.management.base import CommandError
 from django.db import DatabaseError
+from django.utils.connection import ConnectionDoesNotExist
 
 from apps.backups.catalogue import backup_storage, checksum, write_sidecar
 from apps.backups.connector import HoldfastConnector
 from apps.backups.encryption import KeyProblem
 from apps.backups.library import CompleteBackups
-from apps.backups.making import Form, NameTaken, Stored, backup_of, make_backup
+from apps.backups.making import Form, NameRefused, Stored, backup_of, make_backup
 from apps.backups.records import record_backup
 from apps.backups.tools import ToolError
 from apps.database.connection import acting_as
@@ -25,8 +28,8 @@ from apps.database.redaction import redact
 
 # Of a storage, whatever it is: django-storages' S3 raises its library's own.
 FAILURES = (
-    CommandConnectorError, ToolError, KeyProblem, NameTaken, OSError, DatabaseError,
-    BotoCoreError, ClientError,
+    CommandConnectorError, ToolError, KeyProblem, NameRefused, OSError, BotoCoreError, ClientError,
+    SuspiciousFileOperation, ConnectionDoesNotExist, ValueError,
 )  # fmt: skip
 INTERRUPTED = 130
 PROGRESS_SECONDS = 0.5
@@ -54,9 +57,12 @@ class Command(library.Command):
             with acting_as("owner"):
                 # Its decorator logs a traceback of what is told here in one sentence.
                 library.Command.handle.__wrapped__(self, **options)
+        except DatabaseError as error:
+            reason = redact(str(error).strip().splitlines()[0])
+            raise CommandError(f"Nothing was backed up: {reason}") from None
         except FAILURES as error:
-            reason = str(error).strip().splitlines()
-            raise CommandError(redact(reason[0] if reason else repr(error))) from None
+            said = str(error).strip().splitlines()
+            raise CommandError(redact(said[0] if said else repr(error))) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted; nothing was kept.", returncode=INTERRUPTED) from None
 
@@ -110,6 +116,11 @@ class Command(library.Command):
             super()._save_new_backup(database)
         finally:
             self.connector.close_spool()
+
+    def write_local_file(self, outputfile: Any, path: str) -> None:
+        """As the library does, for nobody else's eyes."""
+        Path(path).touch(mode=0o600)
+        super().write_local_file(outputfile, path)
 
     def write_to_storage(self, file: Any, path: str) -> None:
         try:
