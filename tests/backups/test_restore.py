@@ -217,6 +217,22 @@ def test_into_a_new_name_it_makes_a_database(world: Service, backup: str) -> Non
                 admin.execute(f'DROP DATABASE "{name}"'.encode())
 
 
+def test_without_the_dumps_grants_the_three_roles_get_theirs(world: Service, backup: str) -> None:
+    world.done("restore_backup", backup, "--into", "elsewhere", "--commit", "--no-privileges")
+    with world.cluster.connect("elsewhere") as admin:
+        for role, table, right, expected in (
+            ("service_app", "risks_risk", "UPDATE", True),
+            ("service_app", "controls_verdict", "INSERT", False),
+            ("service_auditor", "controls_verdict", "INSERT", True),
+        ):
+            row = admin.execute(
+                "SELECT has_table_privilege(%s, %s, %s)", [role, table, right]
+            ).fetchone()
+            assert row == (expected,), (role, table, right)
+    with world.cluster.connect() as admin:
+        admin.execute("DROP DATABASE elsewhere")
+
+
 def test_after_a_lost_database_the_catalogue_is_read_back(world: Service, backup: str) -> None:
     wanted = total(world)
     with world.cluster.connect() as admin:
