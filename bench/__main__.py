@@ -1,8 +1,16 @@
-"""`make bench`: pool sizes side by side, and the two interfaces; `workers` is asked for by name."""
+"""`make bench`: every benchmark; `python -m bench NAME [ARGUMENT…]`: one, such as `backups 2000`.
 
+A benchmark is a module of this package with a `run` that yields lines. One whose `run` needs to be
+told folders stands in ASKED_FOR and runs by name only.
+"""
+
+import importlib
 import os
+import pkgutil
 import secrets
 import sys
+from collections.abc import Sequence
+from types import ModuleType
 
 os.environ.update(
     ENVIRONMENT="test",
@@ -15,10 +23,32 @@ import django
 
 django.setup()
 
-from bench import interfaces, pool_sizes, workers  # noqa: E402
+ASKED_FOR = {"workers"}
 
-chosen = [workers.run(*sys.argv[2:])] if sys.argv[1:2] == ["workers"] else []
-for lines in chosen or [pool_sizes.run(), interfaces.run()]:
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+
+def benchmarks() -> dict[str, ModuleType]:
+    """The benchmarks of this package, by name."""
+    package = sys.modules[__package__ or "bench"]
+    modules = {
+        module.name: importlib.import_module(f"bench.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
+        if module.name != "__main__"
+    }
+    return {name: module for name, module in modules.items() if hasattr(module, "run")}
+
+
+def main(words: Sequence[str]) -> None:
+    known = benchmarks()
+    name, *given = words or [""]
+    if name and name not in known:
+        raise SystemExit(f"There is no benchmark {name!r}; there are {', '.join(known)}.")
+    arguments = [int(word) if word.isdecimal() else word for word in given]
+    for chosen in [name] if name else sorted(known.keys() - ASKED_FOR):
+        sys.stdout.write(f"\n# {chosen}\n\n")
+        for line in known[chosen].run(*arguments):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -18,6 +18,7 @@ TRUE_WORDS = ("true", "yes", "on", "1")
 FALSE_WORDS = ("false", "no", "off", "0")
 INTERFACES = ("wsgi", "asgi")
 ENVIRONMENTS = ("production", "development", "test")
+BACKUP_KEYS = ("BACKUP_S3_KEY_ID", "BACKUP_S3_SECRET", "BACKUP_AGE_IDENTITY")
 ROLES = ("app", "owner", "auditor", "admin")
 # Shorter names, such as DEBUG, have neighbours that mean something else.
 SHORTEST_NAME_WITH_SLIPS = 10
@@ -102,7 +103,27 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DATABASE_STATEMENT_TIMEOUT", "Seconds that one statement of app may take.", "10"),
     Variable("DATABASE_LOCK_TIMEOUT", "Seconds that a statement waits for a lock.", "5"),
     Variable("DATABASE_IDLE_TIMEOUT", "Seconds that a transaction may stay idle.", "60"),
+    Variable("BACKUP_STORAGE", "file (a folder of this machine) or s3 (a bucket).", "file"),
     Variable("BACKUP_DIR", "Folder of the backups.", "var/backups"),
+    Variable("BACKUP_S3_BUCKET", "Bucket of the backups."),
+    Variable("BACKUP_S3_PREFIX", "Folder inside the bucket."),
+    Variable("BACKUP_S3_ENDPOINT", "Address of an S3 server that is not Amazon's."),
+    Variable("BACKUP_S3_REGION", "Region of the bucket."),
+    Variable("BACKUP_S3_KEY_ID", "Name of the access key for the bucket."),
+    Variable("BACKUP_S3_SECRET", "Secret of the access key for the bucket.", secret=True),
+    Variable("BACKUP_S3_SECRET_FILE", "File that holds the secret of the access key."),
+    Variable("BACKUP_AGE_RECIPIENTS", "Public age keys that backups are encrypted to."),
+    Variable("BACKUP_AGE_IDENTITY", "Secret age key that backups are read with.", secret=True),
+    Variable("BACKUP_AGE_IDENTITY_FILE", "File that holds the secret age keys, one a line."),
+    Variable("BACKUP_TIMEOUT", "Seconds that making a backup may take.", "21600"),
+    Variable("BACKUP_RESTORE_TIMEOUT", "Seconds that a restore may take.", "21600"),
+    Variable("BACKUP_KEEP_DAYS", "Days that every backup is kept.", "2"),
+    Variable("BACKUP_KEEP_DAILY", "Days of which the newest backup is kept.", "7"),
+    Variable("BACKUP_KEEP_WEEKLY", "Weeks of which the newest backup is kept.", "5"),
+    Variable("BACKUP_KEEP_MONTHLY", "Months of which the newest backup is kept.", "12"),
+    Variable("BACKUP_OFFSITE_DIR", "Folder of another machine, for copies of the backups."),
+    Variable("BACKUP_OFFSITE_BUCKET", "Bucket for copies of the backups; BACKUP_S3_… reach it."),
+    Variable("BACKUP_PROVIDER", "Whose own backups are relied upon too, such as Railway."),
     Variable("RUNTIME_DIR", "Folder where web processes publish their statistics.", "var/run"),
     Variable("WEB_INTERFACE", "wsgi (threads) or asgi (an event loop; needs a pool).", "wsgi"),
     Variable("PORT", "Port that the web server listens on.", "8000"),
@@ -335,13 +356,13 @@ _forgotten: frozenset[str] = frozenset()
 
 
 def become_web_process() -> None:
-    """Forget the addresses of every role but app, before settings are read.
+    """Forget the addresses of every role but app and the keys of the backups, before settings.
 
     The web process holds app's credentials only, also where one `.env` has them all.
     """
     global _forgotten  # settings are loaded by name, so nothing can be handed to them
     _forgotten = frozenset(
         variable.name for role in ROLES if role != "app" for variable in _address_variables(role)
-    )
+    ).union(name for name in _DECLARED if name.startswith(BACKUP_KEYS))
     for name in _forgotten:
         os.environ.pop(name, None)

@@ -1,5 +1,11 @@
 """Every setting once, top to bottom, driven by the environment."""
 
+from config.backups import (
+    age_identity,
+    age_recipients,
+    backup_storage_entry,
+    offsite_storage_entries,
+)
 from config.database import (
     MINIMUMS,
     SESSION_TIME_ZONE,
@@ -192,14 +198,8 @@ STORAGES = {
         if PRODUCTION
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
-    "dbbackup": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": str(BASE_DIR / (env.text("BACKUP_DIR") or "var/backups")),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    "dbbackup": backup_storage_entry(env),
+    **offsite_storage_entries(env),
 }
 # In development the files are served from the applications, without a collecting step.
 WHITENOISE_USE_FINDERS = not PRODUCTION
@@ -207,6 +207,15 @@ WHITENOISE_AUTOREFRESH = not PRODUCTION
 
 # Backups. The library's own error mails carry the whole environment.
 DBBACKUP_SEND_EMAIL = False
+BACKUP_AGE_RECIPIENTS = age_recipients(env)
+BACKUP_AGE_IDENTITY = age_identity(env)
+BACKUP_TIMEOUT = env.integer("BACKUP_TIMEOUT", minimum=1, maximum=7 * 86400)
+BACKUP_RESTORE_TIMEOUT = env.integer("BACKUP_RESTORE_TIMEOUT", minimum=1, maximum=7 * 86400)
+BACKUP_KEEP = {
+    kind: env.integer(f"BACKUP_KEEP_{kind}", minimum=least, maximum=3660)
+    for kind, least in (("DAYS", 1), ("DAILY", 1), ("WEEKLY", 0), ("MONTHLY", 0))
+}
+BACKUP_PROVIDER = env.text("BACKUP_PROVIDER")
 DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.HoldfastConnector"}}
 
 # Logs

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import ClassVar
 
 from dbbackup.apps import DbbackupConfig
 from django.apps import AppConfig
@@ -11,6 +12,11 @@ from apps.database.redaction import RedactionFilter
 
 class BackupsConfig(AppConfig):
     name = "apps.backups"
+    auditor_reads = True
+    # The web page shows which backups there are; only the owner makes, proves and removes them.
+    owner_writes: ClassVar[set[str]] = {
+        "backups_backuprow", "backups_verificationrow", "backups_attestation",
+    }  # fmt: skip
 
 
 class BackupLibraryConfig(DbbackupConfig):

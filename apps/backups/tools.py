@@ -4,11 +4,13 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from tempfile import TemporaryFile
+from typing import IO, Any, Self, cast
 
 from apps.database.embedded import embedded_binaries
 from apps.database.redaction import redact
@@ -17,6 +19,7 @@ from config.database import TLS_OPTIONS, is_socket
 
 # A damaged dump can make pg_restore wait for ever.
 TIMEOUT_SECONDS = 6 * 3600
+CHUNK_BYTES = 1 << 20
 
 
 class ToolError(Exception):
@@ -110,23 +113,98 @@ def run(
     command: Sequence[str],
     entry: dict[str, Any],
     *,
-    stdin: IO[bytes] | None = None,
-    stdout: IO[bytes] | None = None,
+    feed: Any = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> None:
-    """Run a tool to its end. Raises ToolError with the tool's first complaint."""
-    try:
-        answer = subprocess.run(
-            list(command),
-            stdin=stdin or subprocess.DEVNULL,
-            stdout=stdout or subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=tool_environment(entry),
-            timeout=timeout_seconds,
-        )
-    except subprocess.TimeoutExpired:
-        name = Path(command[0]).name
-        raise ToolError(f"{name} did not end within {timeout_seconds:g} s.") from None
-    if answer.returncode != 0:
-        said = answer.stderr.decode(errors="replace").strip().splitlines()
-        raise ToolError(redact(said[0] if said else f"{Path(command[0]).name} failed."))
+    """Run a tool to its end, with a stream as its input. Raises ToolError with its complaint."""
+    with Running(command, entry, timeout_seconds=timeout_seconds, stdin=feed is not None) as tool:
+        if feed is not None:
+            tool.feed(feed)
+        tool.finish()
+
+
+class Running:
+    """A tool at work: its output or its input is a pipe; at the end of the block it is ended."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        entry: dict[str, Any],
+        *,
+        timeout_seconds: float,
+        stdin: bool = False,
+        stdout: bool = False,
+    ) -> None:
+        self.name = Path(command[0]).name
+        self.timeout_seconds = timeout_seconds
+        self._late = False
+        self._stderr = TemporaryFile()  # noqa: SIM115  # closed at the end of the block
+        try:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                stderr=self._stderr,
+                env=tool_environment(entry),
+                # Ctrl-C reaches this process, which then ends the tool in its own order.
+                start_new_session=True,
+            )
+        except BaseException:
+            self._stderr.close()
+            raise
+        self._timer = threading.Timer(timeout_seconds, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def read(self, size: int) -> bytes:
+        """Of the output; at its end, raises ToolError unless the tool ended well."""
+        output = cast("IO[bytes]", self._process.stdout)
+        chunk = output.read(size)
+        if not chunk and size:
+            self.finish()
+        return chunk
+
+    def feed(self, source: Any) -> None:
+        """Give the stream as input; a tool that ends early says why in `finish`."""
+        pipe = cast("IO[bytes]", self._process.stdin)
+        with suppress(BrokenPipeError):
+            while chunk := source.read(CHUNK_BYTES):
+                pipe.write(chunk)
+        with suppress(BrokenPipeError):
+            pipe.close()
+
+    def finish(self) -> None:
+        """Wait for the end. Raises ToolError with the first complaint, or the lack of one."""
+        code = self._process.wait()
+        self._timer.cancel()
+        if self._late:
+            raise ToolError(f"{self.name} did not end within {self.timeout_seconds:g} s.")
+        if code != 0:
+            self._stderr.seek(0)
+            said = self._stderr.read(10_000).decode(errors="replace").strip().splitlines()
+            ended = f"{self.name} was ended by signal {-code}." if code < 0 else None
+            raise ToolError(redact(ended or (said[0] if said else f"{self.name} failed.")))
+
+    def _expire(self) -> None:
+        self._late = True
+        self._process.kill()

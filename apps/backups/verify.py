@@ -1,142 +1,105 @@
 """Proves a backup by restoring it into a scratch database and comparing what comes out."""
 
-import secrets
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from tempfile import TemporaryFile
+from contextlib import closing
+from typing import Any
 
-from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.exceptions import InconsistentMigrationHistory
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
-from psycopg.sql import SQL, Identifier
 
-from apps.backups.catalogue import (
-    CHUNK_BYTES,
-    Backup,
-    Verification,
-    backup_storage,
-    checksum,
-    write_verification,
-)
-from apps.backups.tools import (
-    ToolError,
-    connection_arguments,
-    fitting,
-    installed_tools,
-    needs_tls,
-    run,
-)
-from apps.database.connection import open_wrapper, role_entry
-from apps.database.embedded import scratch_cluster
-from apps.database.facts.server import server_version
-from apps.database.facts.tables import TableContent, table_contents
+from apps.backups.catalogue import Backup, Proof, Verification, write_verification
+from apps.backups.comparing import NotProven, compare_contents
+from apps.backups.contents import Contents, read_contents
+from apps.backups.databases import CannotTell, scratch_database
+from apps.backups.encryption import KeyProblem
+from apps.backups.records import record_verification
+from apps.backups.restoring import check_file, restore_into
+from apps.backups.tools import ToolError
+from apps.database.connection import acting_on, open_wrapper
 from config.database import DatabaseEntry
-
-RESTORE_SECONDS = 2 * 3600
-
-
-class NotProven(Exception):
-    """The backup is not what it says; the message is one sentence."""
 
 
 def verify(backup: Backup) -> Verification:
     """Check the file, restore it into a scratch database, compare, and write the result down."""
-    reason, seconds = None, 0.0
+    evidence: dict[str, Any] = {}
+    verdict, reason = Proof.PROVEN, None
     try:
-        _check_file(backup)
-        with scratch_database() as entry:
-            started = time.monotonic()
-            _restore(backup, entry)
-            seconds = time.monotonic() - started
-            compare(backup.tables, _contents(entry))
-    except (NotProven, ToolError) as error:
-        reason = str(error)
+        prove(backup, evidence)
+    except (NotProven, ToolError, KeyProblem) as error:
+        verdict, reason = Proof.NOT_PROVEN, str(error)
+    except CannotTell as error:
+        verdict, reason = Proof.UNKNOWN, str(error)
     verification = Verification(
         name=backup.name,
         verified_at=timezone.now(),
-        proven=reason is None,
+        verdict=verdict,
         reason=reason,
-        restore_seconds=round(seconds, 3),
+        restore_seconds=evidence.get("restore_seconds", 0.0),
+        evidence=evidence,
     )
     write_verification(verification)
+    record_verification(verification)
     return verification
 
 
-def _check_file(backup: Backup) -> None:
-    """A dump has no integrity of its own: damage must be found before a restore believes it."""
-    size, sha256 = checksum(backup.name)
-    if size != backup.bytes:
-        raise NotProven(f"The file has {size} bytes; the sidecar says {backup.bytes}.")
-    if sha256 != backup.sha256:
-        raise NotProven("The file's checksum is not the sidecar's; its content has changed.")
+def prove(backup: Backup, evidence: dict[str, Any]) -> None:
+    """Raise NotProven, ToolError, KeyProblem or CannotTell; what was seen goes into `evidence`."""
+    if backup.partial:
+        raise NotProven("The backup lacks tables or schemas by intention, so it restores no whole.")
+    started = time.monotonic()
+    check_file(backup)
+    evidence |= {
+        "bytes": backup.bytes,
+        "sha256": backup.sha256,
+        "checksum_seconds": _since(started),
+    }
+    with scratch_database(backup) as entry:
+        started = time.monotonic()
+        restore_into(backup, entry)
+        evidence["restore_seconds"] = _since(started)
+        started = time.monotonic()
+        compare_restored(backup, entry, evidence)
+        evidence["compare_seconds"] = _since(started)
 
 
-@contextmanager
-def scratch_database() -> Iterator[DatabaseEntry]:
-    """An empty database by DATABASE_ADMIN_URL, or on a server of its own; gone afterwards."""
-    if "admin" in settings.DATABASE_ROLES:
-        with _database_of(role_entry("admin")) as entry:
-            yield entry
-        return
-    with scratch_cluster() as cluster:
-        entry = role_entry("owner")
-        entry |= {
-            "HOST": str(cluster.socket_folder),
-            "PORT": "",
-            "NAME": "postgres",
-            "USER": "postgres",
-            "PASSWORD": cluster.superuser_password(),
-        }
-        with _database_of(entry) as made:
-            yield made
+def compare_restored(backup: Backup, entry: DatabaseEntry, evidence: dict[str, Any]) -> None:
+    """Compare a restored database with the sidecar. Raises NotProven."""
+    restored = _contents(entry, fingerprints=backup.fingerprints)
+    evidence |= {
+        "server": restored.server_version,
+        "tables": len(restored.tables),
+        "rows": sum(content.rows for content in restored.tables.values()),
+        "sequences": len(restored.sequences),
+        "schema_digest": restored.schema_digest,
+        "fingerprints": backup.fingerprints,
+    }
+    compare_contents(backup, restored)
+    evidence["migrations_to_apply"] = migrations_to_apply(entry) if backup.migrations else []
 
 
-@contextmanager
-def _database_of(admin: DatabaseEntry) -> Iterator[DatabaseEntry]:
-    name = f"holdfast_verify_{secrets.token_hex(6)}"
-    with closing(open_wrapper(admin)) as connection, connection.cursor() as cursor:
-        cursor.execute(SQL("CREATE DATABASE {} TEMPLATE template0").format(Identifier(name)))
+def migrations_to_apply(entry: DatabaseEntry) -> list[str]:
+    """What `migrate --check` would complain of. Raises NotProven for a history without sense.
+
+    A backup of before a deployment rightly has some to apply.
+    """
+    with acting_on(entry):
+        connection = connections[DEFAULT_DB_ALIAS]
         try:
-            yield DatabaseEntry({**admin, "NAME": name})
-        finally:
-            cursor.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+            executor = MigrationExecutor(connection)
+            executor.loader.check_consistent_history(connection)
+            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except InconsistentMigrationHistory as error:
+            raise NotProven(f"Django cannot work with the restored database: {error}") from None
+    return [str(migration) for migration, _ in plan]
 
 
-def _restore(backup: Backup, entry: DatabaseEntry) -> None:
-    with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
-        scratch_major = int(server_version(cursor).partition(".")[0])
-    major = int(backup.server_version.partition(".")[0])
-    if scratch_major != major:
-        raise NotProven(
-            f"The backup is of PostgreSQL {major} and the scratch server is {scratch_major}; "
-            f"give DATABASE_ADMIN_URL of a server of version {major}."
-        )
-    tools = fitting(installed_tools(), major, needs_tls=needs_tls(entry))
-    command = [str(tools.folder / "pg_restore"), "--no-owner", "--no-privileges"]
-    command += ["--exit-on-error", *connection_arguments(entry)]
-    with backup_storage().open(backup.name) as stored, TemporaryFile() as local:
-        # pg_restore wants a real file to read from.
-        while chunk := stored.read(CHUNK_BYTES):
-            local.write(chunk)
-        local.seek(0)
-        run(command, entry, stdin=local, timeout_seconds=RESTORE_SECONDS)
-
-
-def _contents(entry: DatabaseEntry) -> dict[str, TableContent]:
+def _contents(entry: DatabaseEntry, *, fingerprints: bool) -> Contents:
     with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN READ ONLY")
-        return table_contents(cursor)
+        return read_contents(cursor, fingerprints=fingerprints)
 
 
-def compare(stated: dict[str, TableContent], restored: dict[str, TableContent]) -> None:
-    """Raise NotProven at the first table that is missing, too many, or of other content."""
-    for table in sorted(stated.keys() - restored.keys()):
-        raise NotProven(f"The table {table} was not restored.")
-    for table in sorted(restored.keys() - stated.keys()):
-        raise NotProven(f"The table {table} was restored and does not stand in the sidecar.")
-    for table, content in stated.items():
-        found = restored[table]
-        if found.rows != content.rows:
-            raise NotProven(f"{table} has {found.rows} rows; the sidecar says {content.rows}.")
-        if found.fingerprint != content.fingerprint:
-            raise NotProven(f"A value in {table} is not what it was, with equal numbers of rows.")
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)

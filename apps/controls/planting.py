@@ -1,7 +1,9 @@
 """Actions that specimens are written with: each changes a server, a file or a peer process."""
 
+import json
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL, Identifier, Literal
@@ -97,6 +99,40 @@ def environment(**variables: str) -> Action:
     def act(scratch: "Scratch") -> None:
         for name, value in variables.items():
             scratch.environment[name] = value.format(scratch=scratch)
+
+    return act
+
+
+def checksums(switch: str) -> Action:
+    """Stop the server, run pg_checksums with `--enable` or `--disable`, and start it again."""
+
+    def act(scratch: "Scratch") -> None:
+        scratch.cluster.stop()
+        try:
+            scratch.cluster.switch_checksums(switch)
+        finally:
+            scratch.cluster.start()
+
+    return act
+
+
+def write(file: str, text: str) -> Action:
+    """Write a file of the peer's copy of the project."""
+
+    def act(scratch: "Scratch") -> None:
+        (scratch.project / file).write_text(text, encoding="utf-8")
+
+    return act
+
+
+def aged_backup(age: timedelta) -> Action:
+    """Have the sidecars of the scratch world's backups say that they are this old."""
+
+    def act(scratch: "Scratch") -> None:
+        moment = datetime.now(UTC) - age
+        for path in scratch.backups.glob("*.sidecar.metadata"):
+            said = json.loads(path.read_text()) | {"finished_at": moment.isoformat()}
+            path.write_text(json.dumps(said))
 
     return act
 

@@ -309,13 +309,15 @@ def _entry(env: Environment, role: str) -> DatabaseEntry:
 
 
 @contextmanager
-def scratch(tls_binaries: Binaries | None = None) -> Iterator[Scratch]:
+def scratch(
+    tls_binaries: Binaries | None = None, settings: dict[str, str] | None = None
+) -> Iterator[Scratch]:
     """A prepared world on the embedded server, or on a server with TLS; gone afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-")))
         authority = None
         if tls_binaries is None:
-            cluster = stack.enter_context(scratch_cluster())
+            cluster = stack.enter_context(scratch_cluster(settings=settings))
         else:
             cluster, authority = _tls_cluster(stack, folder, tls_binaries)
         owner, app, auditor = (

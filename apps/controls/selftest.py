@@ -11,6 +11,9 @@ from apps.controls.control import Control, Inapplicable, Specimen, State, Verdic
 from apps.controls.scratch import Scratch, scratch
 from apps.database.server import Binaries, system_binaries
 
+# Archiving is switched on at a server's start only; the command may change while it runs.
+ARCHIVING = {"archive_mode": "on", "archive_command": "/bin/true"}
+
 
 @dataclass(frozen=True)
 class Survivor:
@@ -67,6 +70,10 @@ class Worlds:
     @cached_property
     def embedded(self) -> Scratch:
         return self._stack.enter_context(scratch())
+
+    @cached_property
+    def archiving(self) -> Scratch:
+        return self._stack.enter_context(scratch(settings=ARCHIVING))
 
     @cached_property
     def tls(self) -> Scratch:

@@ -43,8 +43,15 @@ def acting_as(role: str) -> Iterator[None]:
     if role not in settings.DATABASE_ROLES:
         yield
         return
+    with acting_on(role_entry(role)):
+        yield
+
+
+@contextmanager
+def acting_on(entry: DatabaseEntry) -> Iterator[None]:
+    """Inside, this thread's `default` connection leads to the entry's database."""
     usual = connections[DEFAULT_DB_ALIAS]
-    connections[DEFAULT_DB_ALIAS] = open_wrapper(role_entry(role), DEFAULT_DB_ALIAS)
+    connections[DEFAULT_DB_ALIAS] = open_wrapper(entry, DEFAULT_DB_ALIAS)
     try:
         yield
     finally:

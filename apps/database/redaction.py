@@ -104,7 +104,7 @@ class RedactingReporterFilter(SafeExceptionReporterFilter):
     """Django's error reports, with settings and frame locals masked by name and by value."""
 
     hidden_settings = re.compile(
-        "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE|URL|DSN|URI|CONNINFO", re.I
+        "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE|URL|DSN|URI|CONNINFO|IDENTITY", re.I
     )
 
     def get_traceback_frame_variables(self, request: Any, tb_frame: Any) -> ItemsView[str, Any]:

@@ -340,6 +340,10 @@ class Cluster:
         self._write_configuration()
         self._run("pg_ctl", "reload", "-D", str(self.data), "-s")
 
+    def switch_checksums(self, switch: str) -> None:
+        """`--enable` or `--disable` the checksums of a stopped server's pages."""
+        self._run("pg_checksums", switch, "--no-sync", "-D", str(self.data))
+
     def _run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs; its output goes to the log, its complaint is raised."""
         # A file, not a pipe: the server that pg_ctl leaves behind would hold a pipe open for ever.

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from apps.web import views
+from apps.web import backups, views
 
 app_name = "web"
 urlpatterns = [
     path("", views.register, name="register"),
     path("risks/<uuid:key>/", views.risk, name="risk"),
+    path("backups/", backups.backups, name="backups"),
     path("search/", views.search, name="search"),
 ]

@@ -12,7 +12,8 @@ from django.test import override_settings
 
 from apps.backups import catalogue
 from apps.backups.catalogue import SIDECAR, newest, newest_proof
-from apps.backups.connector import HoldfastConnector
+from apps.backups.comparing import NotProven, compare
+from apps.backups.dumping import Wanted, dump_command
 from apps.backups.tools import (
     ToolError,
     Tools,
@@ -22,7 +23,6 @@ from apps.backups.tools import (
     run,
     tool_environment,
 )
-from apps.backups.verify import NotProven, compare
 from apps.database.connection import role_entry
 from apps.database.facts.tables import TableContent
 from apps.database.server import Cluster
@@ -94,7 +94,7 @@ def test_listbackups_shows_backups_and_no_sidecars(folder: Path, capsys: Any) ->
     backup = back_up()
     call_command("listbackups")
     assert [line for line in capsys.readouterr().out.splitlines() if "metadata" in line] == []
-    assert backup.name.endswith(".psql.bin")
+    assert backup.name.endswith(".psql.bin.zst")
 
 
 def damage(path: Path, change: str) -> None:
@@ -126,13 +126,14 @@ def test_one_changed_value_with_a_fitting_checksum_is_caught(
     honest = back_up()
     with cluster.connect(environment.DATABASE) as admin:
         admin.execute("UPDATE ledger SET amount = amount + 1 WHERE id = 250")
-    call_command("dbbackup", "--quiet", "--output-filename", "forged-2026.psql.bin")
-    sidecar = folder / f"forged-2026.psql.bin{SIDECAR}"
+    call_command("dbbackup", "--quiet", "--output-filename", "forged-2026.psql.bin.zst")
+    sidecar = folder / f"forged-2026.psql.bin.zst{SIDECAR}"
     said = json.loads(sidecar.read_text())
-    said["tables"] = json.loads((folder / f"{honest.name}{SIDECAR}").read_text())["tables"]
+    before = json.loads((folder / f"{honest.name}{SIDECAR}").read_text())["tables"]
+    said["tables"]["public.ledger"] = before["public.ledger"]
     sidecar.write_text(json.dumps(said))
     with pytest.raises(CommandError, match=r"A value in public\.ledger is not what it was"):
-        verify("forged-2026.psql.bin")
+        verify("forged-2026.psql.bin.zst")
 
 
 def test_a_missing_sidecar_means_no_backup(folder: Path) -> None:
@@ -188,8 +189,7 @@ def test_the_password_is_in_no_argument_and_nothing_else_in_the_environment(
     cluster: Cluster,
 ) -> None:
     entry = role_entry("owner")
-    connector = HoldfastConnector("default")
-    command = connector.dump_command(EMBEDDED, "0001") + connection_arguments(entry)
+    command = dump_command(EMBEDDED, entry, Wanted(), "0001") + connection_arguments(entry)
     assert entry["PASSWORD"] not in " ".join(command)
     given = tool_environment(entry)
     usual = {"PATH", "LC_ALL", "PGPASSWORD", "PGCONNECT_TIMEOUT"}

@@ -281,17 +281,21 @@ def test_variables_of_other_programs_pass(
     assert load_environment().production
 
 
-def test_a_web_process_knows_the_address_of_app_only(
+def test_a_web_process_knows_the_address_of_app_only_and_no_key_of_the_backups(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / ".env").write_text(
         f"DATABASE_URL=postgresql://app@h/d\nDATABASE_OWNER_URL=postgresql://o:{CANARY}@h/d\n"
         f"DATABASE_AUDITOR_PASSWORD={CANARY}\n"
+        f"BACKUP_S3_BUCKET=kept\nBACKUP_S3_SECRET={CANARY}\nBACKUP_AGE_IDENTITY={CANARY}\n"
+        "BACKUP_AGE_IDENTITY_FILE=key\n"
     )
     monkeypatch.setenv("DATABASE_ADMIN_URL", f"postgresql://a:{CANARY}@h/d")
     become_web_process()
     env = load_environment()
     assert env.is_set("DATABASE_URL")
+    assert env.is_set("BACKUP_S3_BUCKET")
+    assert not env.is_set("BACKUP_AGE_IDENTITY_FILE")
     assert CANARY not in "".join([*env.values.values(), *os.environ.values()])
     for name in ("DATABASE_OWNER_URL", "DATABASE_AUDITOR_PASSWORD", "DATABASE_ADMIN_URL"):
         assert not env.is_set(name)

@@ -42,7 +42,7 @@ def _cut_short(scratch: Scratch) -> None:
 
 
 def _flip_one_bit(scratch: Scratch) -> None:
-    for path in scratch.backups.glob("*.bin"):
+    for path in scratch.backups.glob("*.zst"):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
@@ -72,7 +72,7 @@ _PROVEN = sequence(_BACKED_UP, command("verify_backup", "--latest"))
             plant=sequence(
                 _BACKED_UP, _aged(SIDECAR, "finished_at", LONGEST_AGE + timedelta(hours=1))
             ),
-            repair=command("dbbackup", "--quiet", "--output-filename", "newer-2026.psql.bin"),
+            repair=command("dbbackup", "--quiet", "--output-filename", "newer-2026.psql.bin.zst"),
             near_miss=_BACKED_UP,
             subject="holdfast_scratch",
             peer=True,
@@ -80,7 +80,7 @@ _PROVEN = sequence(_BACKED_UP, command("verify_backup", "--latest"))
         Specimen(
             "a sidecar cut short",
             plant=sequence(_BACKED_UP, _cut_short),
-            repair=command("dbbackup", "--quiet", "--output-filename", "newer-2026.psql.bin"),
+            repair=command("dbbackup", "--quiet", "--output-filename", "newer-2026.psql.bin.zst"),
             near_miss=_BACKED_UP,
             subject="holdfast_scratch",
             peer=True,
@@ -124,7 +124,7 @@ def backup_is_recent(inspection: Inspection) -> Iterator[Finding]:
             "a flipped bit",
             plant=sequence(_BACKED_UP, _flip_one_bit, command("verify_backup", "--latest")),
             repair=sequence(
-                command("dbbackup", "--quiet", "--output-filename", "newer-2026.psql.bin"),
+                command("dbbackup", "--quiet", "--output-filename", "newer-2026.psql.bin.zst"),
                 command("verify_backup", "--latest"),
             ),
             near_miss=_PROVEN,

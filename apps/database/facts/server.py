@@ -27,3 +27,28 @@ def integer_setting(cursor: CursorWrapper, name: str) -> int:
     cursor.execute("SELECT setting::bigint FROM pg_catalog.pg_settings WHERE name = %s", [name])
     row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+def extensions(cursor: CursorWrapper) -> dict[str, str]:
+    """Versions of the installed extensions by name."""
+    cursor.execute("SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1")
+    return dict(cursor.fetchall())
+
+
+def locale(cursor: CursorWrapper) -> dict[str, str]:
+    """The database's encoding, provider (libc, icu, builtin), collate, ctype and the provider's
+    own name of the locale, empty with libc."""
+    cursor.execute(
+        """
+        SELECT pg_catalog.pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider',
+               datcollate, datctype,
+               coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', '')
+        FROM pg_catalog.pg_database d WHERE datname = pg_catalog.current_database()
+        """
+    )
+    encoding, provider, collate, ctype, name = cursor.fetchone()
+    # The column is there since PostgreSQL 15.
+    named = {"c": "libc", "i": "icu", "b": "builtin", None: "libc"}[provider]
+    return {
+        "encoding": encoding, "provider": named, "collate": collate, "ctype": ctype, "name": name,
+    }  # fmt: skip

@@ -1,71 +1,164 @@
-"""django-dbbackup's dbbackup, as the owner role, with a sidecar that says what is in it."""
+"""django-dbbackup's dbbackup, as the owner role, streamed, with a sidecar beside each backup."""
 
+import argparse
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from dbbackup.db.exceptions import CommandConnectorError
 from dbbackup.management.commands import dbbackup as library
+from dbbackup.signals import post_backup, pre_backup
+from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.management.base import CommandError
 from django.db import DatabaseError
-from django.utils import timezone
+from django.utils.connection import ConnectionDoesNotExist
 
-from apps.backups.catalogue import Backup, backup_storage, checksum, write_sidecar
-from apps.backups.connector import Dumped, HoldfastConnector
+from apps.backups.catalogue import backup_storage, checksum, write_sidecar
+from apps.backups.connector import HoldfastConnector
+from apps.backups.encryption import KeyProblem
+from apps.backups.library import CompleteBackups
+from apps.backups.making import Form, NameRefused, Stored, backup_of, make_backup
+from apps.backups.records import record_backup
+from apps.backups.tools import ToolError
 from apps.database.connection import acting_as
 from apps.database.redaction import redact
+
+# Of a storage, whatever it is: django-storages' S3 raises its library's own.
+FAILURES = (
+    CommandConnectorError, ToolError, KeyProblem, NameRefused, OSError, BotoCoreError, ClientError,
+    SuspiciousFileOperation, ConnectionDoesNotExist, ValueError,
+)  # fmt: skip
+INTERRUPTED = 130
+PROGRESS_SECONDS = 0.5
 
 
 class Command(library.Command):
     help = (
         "Backs the database up as the owner role. The backup exists once its sidecar, written "
-        "last, exists; it counts once verify_backup has restored it. Exit: 0 done, 1 failed."
+        "last, exists; it counts once verify_backup has restored it. Exit: 0 done, 1 failed, "
+        "130 interrupted; after a failure nothing is listed."
     )
 
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--no-fingerprints",
+            dest="fingerprints",
+            action="store_false",
+            help="Count rows without reading every value; verify_backup then compares less.",
+        )
+
     def handle(self, **options: Any) -> None:
+        self.fingerprints = options["fingerprints"]
         try:
             with acting_as("owner"):
                 # Its decorator logs a traceback of what is told here in one sentence.
                 library.Command.handle.__wrapped__(self, **options)
-        except (CommandConnectorError, OSError) as error:
-            raise CommandError(redact(str(error))) from None
         except DatabaseError as error:
             reason = redact(str(error).strip().splitlines()[0])
             raise CommandError(f"Nothing was backed up: {reason}") from None
+        except FAILURES as error:
+            said = str(error).strip().splitlines()
+            raise CommandError(redact(said[0] if said else repr(error))) from None
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted; nothing was kept.", returncode=INTERRUPTED) from None
 
     def _save_new_backup(self, database: Any) -> None:
+        if not isinstance(self.connector, HoldfastConnector):
+            super()._save_new_backup(database)
+            return
+        self.connector.fingerprints = self.fingerprints
+        if self.encrypt or self.path is not None:
+            self._save_as_the_library_does(database)
+            return
+        self.logger.info("Backing Up Database: %s", database["NAME"])
+        self._tell(pre_backup, database)
+        self.connector.schemas = self.schemas
+        form = Form("gzip" if self.compress else "zstd", settings.BACKUP_AGE_RECIPIENTS)
+        made_up = self.connector.generate_filename(self.servername) + form.ending
+        # Two backups in one second get two names.
+        name = self.filename or backup_storage().get_available_name(made_up)
+        show = Progress() if sys.stderr.isatty() and not self.quiet else None
+        backup = make_backup(
+            self.connector.connection.settings_dict,
+            name,
+            self.connector.wanted(),
+            form,
+            progress=show,
+            before_sidecar=super()._save_metadata,
+        )
+        if show is not None:
+            sys.stderr.write("\n")
+        self.logger.info("Wrote %s: %d bytes, %d rows", backup.name, backup.bytes, backup.rows)
+        self._tell(post_backup, database, filename=backup.name, storage=self.storage)
+
+    def _tell(self, signal: Any, database: dict[str, Any], **more: Any) -> None:
+        """As the library does, without the password."""
+        signal.send(
+            sender=self.__class__,
+            database={name: value for name, value in database.items() if name != "PASSWORD"},
+            connector=self.connector,
+            servername=self.servername,
+            **more,
+        )
+
+    def _save_as_the_library_does(self, database: Any) -> None:
+        """GPG, or a path: through a temporary file."""
+        if self.path is not None and settings.BACKUP_AGE_RECIPIENTS and not self.encrypt:
+            raise CommandError(
+                "--output-path writes without encryption, and BACKUP_AGE_RECIPIENTS is set; "
+                "expected --output-filename, which writes into the storage, or --encrypt (GPG)."
+            )
         try:
             super()._save_new_backup(database)
         finally:
-            if isinstance(self.connector, HoldfastConnector):
-                self.connector.close_spool()
+            self.connector.close_spool()
+
+    def write_local_file(self, outputfile: Any, path: str) -> None:
+        """As the library does, for nobody else's eyes."""
+        Path(path).touch(mode=0o600)
+        super().write_local_file(outputfile, path)
 
     def write_to_storage(self, file: Any, path: str) -> None:
         try:
             super().write_to_storage(file, path)
-        except OSError:
-            # A full disk leaves a torso, which must not be listed as the newest backup.
-            backup_storage().delete(path)
+        except BaseException:
+            # A full disk leaves a torso.
+            self.storage.delete_file(path)
             raise
 
     def _save_metadata(self, filename: str, local: bool = False) -> None:
-        """The library's last step for a backup; the sidecar comes after it."""
+        """The library's last step of its own way; the sidecar comes after it."""
         super()._save_metadata(filename, local=local)
-        whole = not (self.encrypt or self.compress or self.exclude_tables or self.schemas)
-        if local or not whole or not isinstance(self.connector, HoldfastConnector):
+        dumped = self.connector.dumped if isinstance(self.connector, HoldfastConnector) else None
+        if local or dumped is None:
             return
-        dumped: Dumped | None = self.connector.dumped
-        if dumped is None:
-            return
-        size, sha256 = checksum(filename)
-        write_sidecar(
-            Backup(
-                name=filename,
-                database=str(self.connector.settings["NAME"]),
-                server_version=dumped.server_version,
-                tool_version=dumped.tool_version,
-                started_at=dumped.started_at,
-                finished_at=timezone.now(),
-                bytes=size,
-                sha256=sha256,
-                tables=dumped.tables,
-            )
+        form = Form("gzip" if self.compress else "none", [])
+        stored = Stored(filename, *checksum(filename))
+        name = str(self.connector.settings["NAME"])
+        backup = backup_of(
+            name, stored, dumped, self.connector.wanted(), form, gpg=bool(self.encrypt)
         )
+        write_sidecar(backup)
+        record_backup(backup)
+
+    def _cleanup_old_backups(self, database: Any = None, servername: Any = None) -> None:
+        self.storage = CompleteBackups()
+        super()._cleanup_old_backups(database, servername)
+
+
+class Progress:
+    """Says on the terminal how much was written."""
+
+    def __init__(self) -> None:
+        self._said_at = 0.0
+
+    def __call__(self, written: int) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= PROGRESS_SECONDS:
+            self._said_at = now
+            sys.stderr.write(f"\r{written / 1e6:,.1f} MB written ")
+            sys.stderr.flush()

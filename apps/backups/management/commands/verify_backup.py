@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from apps.backups.catalogue import Backup, backups
+from apps.backups.catalogue import Backup, Proof, backups
+from apps.backups.restoring import STORAGE_FAILURES, ending_in_order
 from apps.backups.verify import verify
 from apps.database.redaction import redact
 
@@ -14,7 +15,7 @@ from apps.database.redaction import redact
 class Command(BaseCommand):
     help = (
         "Restores a backup into a scratch database and compares it with its sidecar. "
-        "Exit: 0 proven, 1 not."
+        "Exit: 0 proven, 1 not proven, or unknown because this machine cannot tell."
     )
     requires_system_checks: list[str] = []
 
@@ -26,15 +27,20 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         backup = self._chosen(options["name"])
         try:
-            verification = verify(backup)
-        except (DatabaseError, OSError) as error:
+            with ending_in_order():
+                verification = verify(backup)
+        except (DatabaseError, *STORAGE_FAILURES) as error:
             raise CommandError(f"{backup.name}: {redact(str(error).splitlines()[0])}") from None
+        if verification.verdict is Proof.UNKNOWN:
+            raise CommandError(f"{backup.name} is not proven: unknown. {verification.reason}")
         if not verification.proven:
             raise CommandError(f"{backup.name} is not proven: {verification.reason}")
-        rows = sum(content.rows for content in backup.tables.values())
+        pending = len(verification.evidence["migrations_to_apply"])
         self.stdout.write(
-            f"{backup.name} is proven: {len(backup.tables)} tables with {rows} rows, restored in "
-            f"{verification.restore_seconds:.1f} s."
+            f"{backup.name} is proven: {len(backup.tables)} tables with {backup.rows} rows, "
+            f"{len(backup.sequences)} sequences, restored in "
+            f"{verification.restore_seconds:.1f} s; "
+            + (f"{pending} migrations to apply." if pending else "no migration to apply.")
         )
 
     def _chosen(self, name: str | None) -> Backup:
