@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier, Literal
 
 from config.env import BASE_DIR
 from drills.outages import DATABASE, HANG_SECONDS, Site, load, settle, site
@@ -19,6 +20,11 @@ from tests.programs import require
 
 MEGABYTES = int(os.environ.get("DRILL_BACKUP_MB", "100"))
 ROWS_A_MEGABYTE = 4000
+ENTRIES = SQL(
+    "CREATE TABLE entries AS SELECT n AS id, md5(n::text) AS reference,"
+    " now() - n * interval '1 second' AS at, (random() * 1e6)::numeric(12,2) AS amount,"
+    " repeat(md5((n * 7)::text), 4) AS remark FROM generate_series(1, {rows}) n"
+)
 
 
 def timed(made: Service, *arguments: str) -> tuple[float, str]:
@@ -34,20 +40,14 @@ def timed(made: Service, *arguments: str) -> tuple[float, str]:
 def test_the_full_cycle_brings_back_what_was_destroyed(tmp_path: Path, report: list[str]) -> None:
     with service(tmp_path / "backups") as made:
         with made.connect("owner") as owner:
-            owner.execute(
-                "CREATE TABLE entries AS SELECT n AS id, md5(n::text) AS reference,"
-                " now() - n * interval '1 second' AS at, (random() * 1e6)::numeric(12,2) AS amount,"
-                " repeat(md5((n * 7)::text), 4) AS remark"
-                " FROM generate_series(1, %s) n",
-                [MEGABYTES * ROWS_A_MEGABYTE],
-            )
+            owner.execute(ENTRIES.format(rows=Literal(MEGABYTES * ROWS_A_MEGABYTE)))
             owner.execute("ALTER TABLE entries ADD PRIMARY KEY (id)")
         before, there = contents(made), megabytes(made)
         making, _ = timed(made, "dbbackup", "--quiet", "--output-filename", "cycle.psql.bin.zst")
         size = (made.folder / "cycle.psql.bin.zst").stat().st_size
         proving, said = timed(made, "verify_backup", "--latest")
         with made.cluster.connect() as admin:
-            admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)".encode())
+            admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(DATABASE)))
         restoring, _ = timed(made, "restore_backup", "latest", "--into", DATABASE, "--commit")
         assert contents(made) == before
     report.append(
