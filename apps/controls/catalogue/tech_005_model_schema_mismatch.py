@@ -5,12 +5,12 @@ dropped by hand, a NOT NULL lost or an index gone is found here by comparing the
 catalog.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
-from apps.controls.control import Finding, Level, Scope, Specimen, control
+from apps.controls.control import CannotSee, Finding, Level, Scope, Specimen, control
 from apps.controls.inspection import Inspection
 from apps.controls.planting import sql
-from apps.schema.drift import Drift, column_drift, key_drift, managed_models, read_live
+from apps.schema.drift import COLUMNS, KEYS, compare
 
 
 @control(
@@ -42,9 +42,7 @@ from apps.schema.drift import Drift, column_drift, key_drift, managed_models, re
     ),
 )
 def columns_are_the_models(inspection: Inspection) -> Iterator[Finding]:
-    inspection.evidence["models"] = len(managed_models())
-    live = read_live(inspection.cursor)
-    yield from _findings(column_drift(inspection.connection, live))
+    yield from _findings(inspection, COLUMNS)
 
 
 @control(
@@ -84,13 +82,16 @@ def columns_are_the_models(inspection: Inspection) -> Iterator[Finding]:
     ),
 )
 def keys_are_the_models(inspection: Inspection) -> Iterator[Finding]:
-    live = read_live(inspection.cursor)
-    inspection.evidence.update(indexes=len(live.indexes), constraints=len(live.constraints))
-    yield from _findings(key_drift(live))
+    yield from _findings(inspection, KEYS)
 
 
-def _findings(found: Iterable[Drift]) -> Iterator[Finding]:
-    for drift in found:
+def _findings(inspection: Inspection, kinds: Collection[str]) -> Iterator[Finding]:
+    """The differences of these kinds; nothing found and something unseen is no pass."""
+    report = compare(inspection.connection, inspection.cursor, app_role=inspection.app_role, kinds=kinds)
+    inspection.evidence.update(tables=report.tables, unseen=report.unseen)
+    if report.unseen and not report.findings:
+        raise CannotSee(f"Not everything could be seen: {report.unseen[0]}.")
+    for drift in report.findings:
         words = drift.kind.replace("_", " ").capitalize()
         yield Finding(
             Level.ERROR,
