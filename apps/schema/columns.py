@@ -78,7 +78,8 @@ def _type_drift(
 ) -> Iterator[Drift]:
     """Type, collation and nullability."""
     expected = f"{column.type}{' not null' if column.not_null else ''}"
-    if actual.type != column.type and actual.type != planner.type_name(column.type):
+    known = (column.type, *column.other_types)
+    if actual.type not in known and actual.type != planner.type_name(column.type):
         remedy = f"{alter} TYPE {column.type};"
         yield Drift("wrong_type", where, expected, described_live(actual), remedy)
     if (column.collation or None) != actual.collation:

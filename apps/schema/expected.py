@@ -13,8 +13,7 @@ from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.models import BaseConstraint, Field, Model
+from django.db.models import BaseConstraint, Model
 
 from apps.schema.statements import Definition, Unreadable, read_exclusion, read_index
 
@@ -28,6 +27,7 @@ _CATALOG_NAMES = (
     (r"^(big|small)?serial$", r"\1int"),
     (r"^int$", "integer"),
 )
+_INTEGERS = ("integer", "bigint", "smallint")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Column:
     identity: bool
     collation: str | None
     comment: str | None
+    # Types that are as good.
+    other_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def other_tables() -> set[str]:
 
 def expected_table(connection: BaseDatabaseWrapper, model: type[Model]) -> Table:
     """What the model wants. `connection` must be open: values are quoted as it would."""
-    editor = connection.SchemaEditorClass(connection, collect_sql=True)  # type: ignore[misc]
+    editor: Any = connection.SchemaEditorClass(connection, collect_sql=True)
     editor.deferred_sql = []
     table = Table(model, model._meta.db_table_comment or None)
     for wanted in model._meta.local_concrete_fields:
@@ -137,9 +139,10 @@ def expected_table(connection: BaseDatabaseWrapper, model: type[Model]) -> Table
         _add_field(table, connection, editor, wanted)
     _add_composite_key(table)
     for names in model._meta.unique_together:
-        fields = [model._meta.get_field(name) for name in names]
+        fields: list[Any] = [model._meta.get_field(name) for name in names]
         statement = str(editor._create_unique_sql(model, fields))
-        table.keys.append(Key(None, tuple(str(f.column) for f in fields), False, statement))
+        columns = tuple(str(wanted.column) for wanted in fields)
+        table.keys.append(Key(None, columns, primary=False, statement=statement))
     for index in model._meta.indexes:
         table.indexes.append(_index(index.name, str(index.create_sql(model, editor))))
     for constraint in model._meta.constraints:
@@ -147,14 +150,12 @@ def expected_table(connection: BaseDatabaseWrapper, model: type[Model]) -> Table
     return table
 
 
-def _column(
-    connection: BaseDatabaseWrapper, editor: BaseDatabaseSchemaEditor, wanted: "Field[Any, Any]"
-) -> Column:
+def _column(connection: BaseDatabaseWrapper, editor: Any, wanted: Any) -> Column:
     # As the schema editor asks: a generated column has its type from its output field.
     parameters = wanted.db_parameters(connection)
     generated = None
     if wanted.generated:
-        generated = _filled(editor, *wanted.generated_sql(connection))  # type: ignore[attr-defined]
+        generated = _filled(editor, *wanted.generated_sql(connection))
     return Column(
         name=str(wanted.column),
         type=catalog_name(parameters["type"] or ""),
@@ -166,12 +167,15 @@ def _column(
         generated=generated,
         stored=bool(getattr(wanted, "db_persist", False)),
         identity="IDENTITY" in (wanted.db_type_suffix(connection) or ""),
-        collation=parameters.get("collation") or None,  # type: ignore[arg-type]
+        collation=parameters.get("collation") or None,
         comment=wanted.db_comment or None,
+        # In a migration the table of a many-to-many field counts as DEFAULT_AUTO_FIELD says, in
+        # the models as the application's configuration says.
+        other_types=_INTEGERS if wanted.primary_key and wanted.model._meta.auto_created else (),
     )
 
 
-def _filled(editor: BaseDatabaseSchemaEditor, sql: str, parameters: Iterable[Any]) -> str:
+def _filled(editor: Any, sql: str, parameters: Iterable[Any]) -> str:
     """A statement with its parameters as literals."""
     values = tuple(editor.quote_value(value) for value in parameters)
     return sql % values if values else sql.replace("%%", "%")
@@ -180,8 +184,8 @@ def _filled(editor: BaseDatabaseSchemaEditor, sql: str, parameters: Iterable[Any
 def _add_field(
     table: Table,
     connection: BaseDatabaseWrapper,
-    editor: BaseDatabaseSchemaEditor,
-    wanted: "Field[Any, Any]",
+    editor: Any,
+    wanted: Any,
 ) -> None:
     """The key, the check, the foreign key and the indexes that a field brings along."""
     model, column = table.model, str(wanted.column)
@@ -194,7 +198,7 @@ def _add_field(
         statement = f"ALTER TABLE {editor.quote_name(table.name)} ADD CHECK ({check})"
         table.checks.append(Check(None, str(check), statement))
     if wanted.remote_field and getattr(wanted, "db_constraint", False):
-        target = wanted.target_field  # type: ignore[attr-defined]
+        target = wanted.target_field
         statement = str(editor._create_fk_sql(model, wanted, "_fk_%(to_table)s_%(to_column)s"))
         foreign = ForeignKey(column, target.model._meta.db_table, str(target.column), statement)
         table.foreign_keys.append(foreign)
@@ -218,15 +222,14 @@ def _index(name: str | None, statement: str) -> Index:
         return Index(name, None, statement)
 
 
-def _add_constraint(
-    table: Table, editor: BaseDatabaseSchemaEditor, constraint: BaseConstraint
-) -> None:
-    made = constraint.create_sql(table.model, editor)  # type: ignore[arg-type]
+def _add_constraint(table: Table, editor: Any, constraint: BaseConstraint) -> None:
+    made = constraint.create_sql(table.model, editor)
     if made is None:
         return
     statement = str(made)
     if isinstance(constraint, models.CheckConstraint):
-        expression = constraint._get_check_sql(table.model, editor)  # type: ignore[attr-defined]
+        check: Any = constraint
+        expression = check._get_check_sql(table.model, editor)
         table.checks.append(Check(constraint.name, str(expression), statement))
     elif isinstance(constraint, ExclusionConstraint):
         try:
@@ -244,9 +247,8 @@ def _add_unique(table: Table, constraint: models.UniqueConstraint, statement: st
     if statement.startswith("CREATE"):
         table.indexes.append(_index(constraint.name, statement))
         return
-    columns = tuple(
-        str(table.model._meta.get_field(name).column) for name in constraint.fields
-    )
+    fields: list[Any] = [table.model._meta.get_field(name) for name in constraint.fields]
+    columns = tuple(str(wanted.column) for wanted in fields)
     table.keys.append(
         Key(
             constraint.name,

@@ -81,7 +81,7 @@ class Planner:
 
 def _explain(targets: list[str], columns: Columns) -> Composed:
     explain = SQL("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT {}").format(
-        SQL(", ").join(SQL(target) for target in targets)  # type: ignore[arg-type]
+        SQL(", ").join(SQL(target) for target in targets)
     )
     if not columns:
         return explain
@@ -90,7 +90,7 @@ def _explain(targets: list[str], columns: Columns) -> Composed:
 
 
 def _declared(column: LiveColumn) -> Composed:
-    kind = SQL(column.type)  # type: ignore[arg-type]
+    kind = SQL(column.type)
     declared = SQL("{} {}").format(Identifier(column.name), kind)
     if column.collation is None:
         return declared

@@ -39,22 +39,26 @@ class KeyComparison:
 
     def drift(self) -> Iterator[Drift]:
         """Missing and different ones; those with names of their own are looked for first."""
-        for named in (True, False):
-            for key in self.table.keys:
-                if (key.name is not None) is named and self._seen(key.columns):
-                    yield from self._key(key)
-            for index in self.table.indexes:
-                if (index.name is not None) is named and self._indexable(index):
-                    yield from self._index(index)
-            for check in self.table.checks:
-                if (check.name is not None) is named and self._mentions_no_absent(check.expression):
-                    yield from self._check(check)
+        yield from self._by_name(named=True)
+        yield from self._by_name(named=False)
         for foreign in self.table.foreign_keys:
             if self._seen((foreign.column,)):
                 yield from self._foreign_key(foreign)
         for exclusion in self.table.exclusions:
             if self._indexable(exclusion):
                 yield from self._exclusion(exclusion)
+
+    def _by_name(self, *, named: bool) -> Iterator[Drift]:
+        """Keys, indexes and checks that have a name of their own, or those that have none."""
+        for key in (key for key in self.table.keys if (key.name is not None) is named):
+            if self._seen(key.columns):
+                yield from self._key(key)
+        for index in (index for index in self.table.indexes if (index.name is not None) is named):
+            if self._indexable(index):
+                yield from self._index(index)
+        for check in (check for check in self.table.checks if (check.name is not None) is named):
+            if self._mentions_no_absent(check.expression):
+                yield from self._check(check)
 
     def left_over(self) -> tuple[list[LiveConstraint], list[LiveIndex]]:
         """Constraints and indexes that nothing in the model accounts for; after `drift`."""
@@ -94,9 +98,7 @@ class KeyComparison:
         return Drift(kind, subject(self.name, name), expected, actual, remedy)
 
     def _unused(self, kind: str) -> list[LiveConstraint]:
-        return [
-            c for c in self.constraints.values() if c.kind == kind and c.name not in self.used
-        ]
+        return [c for c in self.constraints.values() if c.kind == kind and c.name not in self.used]
 
     def _key(self, key: Key) -> Iterator[Drift]:
         words = f"{'primary key' if key.primary else 'unique'} ({', '.join(key.columns)})"
@@ -209,7 +211,11 @@ class KeyComparison:
         operators = tuple(key.operator for key in definition.keys)
         deferral = (definition.deferrable, definition.deferred)
         same = index is not None and self._same(definition, index)
-        if not same or found.operators != operators or (found.deferrable, found.deferred) != deferral:
+        if (
+            not same
+            or found.operators != operators
+            or (found.deferrable, found.deferred) != deferral
+        ):
             actual = described_index(index) if index else _KINDS[found.kind]
             actual += f" with {', '.join(found.operators)}"
             actual += _deferral(found.deferrable, found.deferred)
@@ -235,7 +241,9 @@ class KeyComparison:
             return False
         if wanted.expression and differs(wanted.expression, found.expression, self.meanings):
             return False
-        opclass = found.default_opclass if wanted.opclass is None else wanted.opclass == found.opclass
+        opclass = (
+            found.default_opclass if wanted.opclass is None else wanted.opclass == found.opclass
+        )
         order = (wanted.descending, wanted.nulls_first) == (found.descending, found.nulls_first)
         return opclass and order and wanted.collation == found.collation
 

@@ -37,9 +37,7 @@ class Live:
     path: list[str]
     tables: dict[Name, LiveTable]
     indexes: dict[Name, list[LiveIndex]] = field(default_factory=lambda: defaultdict(list))
-    constraints: dict[Name, list[LiveConstraint]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    constraints: dict[Name, list[LiveConstraint]] = field(default_factory=lambda: defaultdict(list))
     loose_sequences: list[Name] = field(default_factory=list)
 
     def resolve(self, db_table: str) -> Name | None:

@@ -71,7 +71,7 @@ def record_drift(files: Files, recorded: set[Key] | None) -> Iterator[Drift]:
         if app in files.loader.migrated_apps:
             remedy = f"Bring the file back, or: {manage(f'migrate {app} --prune')}"
         else:
-            remedy = f"Bring the application back, or: DELETE FROM {TABLE} WHERE app = '{app}';"
+            remedy = f"Bring the application {app} back, or delete its rows from {TABLE}."
         found = f"{app}.{name} recorded, and there is no such file"
         yield Drift("migration_missing", _subject(app, name), None, found, remedy)
     if files.broken is not None:
@@ -109,7 +109,9 @@ def is_applied(files: Files, key: Key, recorded: set[Key]) -> bool:
         return True
     migration = files.migrations.get(key)
     replaces = migration.replaces if migration is not None else []
-    return bool(replaces) and all(is_applied(files, tuple(k), recorded) for k in replaces)
+    return bool(replaces) and all(
+        is_applied(files, (app, name), recorded) for app, name in replaces
+    )
 
 
 def model_drift(files: Files) -> Iterator[Drift]:

@@ -87,7 +87,9 @@ def keys_are_the_models(inspection: Inspection) -> Iterator[Finding]:
 
 def _findings(inspection: Inspection, kinds: Collection[str]) -> Iterator[Finding]:
     """The differences of these kinds; nothing found and something unseen is no pass."""
-    report = compare(inspection.connection, inspection.cursor, app_role=inspection.app_role, kinds=kinds)
+    report = compare(
+        inspection.connection, inspection.cursor, app_role=inspection.app_role, kinds=kinds
+    )
     inspection.evidence.update(tables=report.tables, unseen=report.unseen)
     if report.unseen and not report.findings:
         raise CannotSee(f"Not everything could be seen: {report.unseen[0]}.")
