@@ -151,13 +151,15 @@ class TablePrivileges:
 def table_privileges(configs: Iterable[AppConfig] | None = None) -> list[TablePrivileges]:
     """The privileges on every table of the installed applications, by table name.
 
-    An application's configuration says so with two attributes: `auditor_reads = True` lets the
-    auditor read its tables, and `append_only = {table, …}` names the evidence, which only the
-    auditor may insert and nobody but the owner may change.
+    An application's configuration says so with three attributes: `auditor_reads = True` lets the
+    auditor read its tables, `append_only = {table, …}` names the evidence, which only the auditor
+    may insert and nobody but the owner may change, and `owner_writes = {table, …}` names what
+    only the owner may write at all.
     """
     rights = [TablePrivileges("django_migrations", "SELECT", "SELECT")]
     for config in apps.get_app_configs() if configs is None else configs:
         evidence: set[str] = getattr(config, "append_only", set())
+        owners: set[str] = getattr(config, "owner_writes", set())
         reads: bool = getattr(config, "auditor_reads", False)
         for model in config.get_models(include_auto_created=True):
             if not model._meta.managed or model._meta.proxy:
@@ -165,6 +167,8 @@ def table_privileges(configs: Iterable[AppConfig] | None = None) -> list[TablePr
             table = model._meta.db_table
             if table in evidence:
                 rights.append(TablePrivileges(table, "SELECT", "SELECT, INSERT"))
+            elif table in owners:
+                rights.append(TablePrivileges(table, "SELECT", "SELECT" if reads else None))
             else:
                 rights.append(TablePrivileges(table, ROWS, "SELECT" if reads else None))
     return sorted(rights, key=lambda right: right.table)

@@ -1,6 +1,6 @@
 """Migrations: the files, what `django_migrations` records, and what the models say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -130,3 +130,26 @@ def model_drift(files: Files) -> Iterator[Drift]:
                 where = f"{app}.{name}" if name else app
                 remedy = manage(f"makemigrations {app}")
                 yield Drift("model_without_migration", where, operation.describe(), None, remedy)
+
+
+def newer_than_code(loader: MigrationLoader, pending: Sequence[Key]) -> str | None:
+    """A sentence when the database records what this code has no file for, and it matters.
+
+    What a squashed migration left behind is older than every file and harms nobody. The loader
+    has read the records.
+    """
+    replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
+    for app, name in sorted(loader.applied_migrations):
+        if (app, name) in loader.disk_migrations or (app, name) in replaced:
+            continue
+        if app not in loader.migrated_apps:
+            continue
+        newest = max(other for label, other in loader.disk_migrations if label == app)
+        if name > newest or any(label == app and name >= other for label, other in pending):
+            return (
+                f"the database is newer than this code, or a file was deleted: it records "
+                f"{app}.{name}, which has no file here; the newest of {app} is {newest}. Deploy "
+                f"the code that has it, or, if it is gone for good: "
+                f"{manage(f'migrate {app} --prune')}"
+            )
+    return None
