@@ -25,13 +25,16 @@ class Progress:
     operations_begun: int = 0
     operations_done: int = 0
     _since: float = 0.0
+    _counting: set[int] = field(default_factory=set)
 
     def planned(self, plan: Sequence[tuple[Migration, bool]]) -> None:
         """Take a plan over; operations outside a transaction are counted one by one."""
         if not self.plan:
             self.plan = list(plan)
         for migration, _ in plan:
-            if not migration.atomic:
+            # The plan is told once for each application.
+            if not migration.atomic and id(migration) not in self._counting:
+                self._counting.add(id(migration))
                 self._count(migration)
 
     def _count(self, migration: Migration) -> None:

@@ -66,7 +66,9 @@ class Turn:
             "SELECT pg_catalog.set_config('lock_timeout', %s, false),"
             " pg_catalog.set_config('statement_timeout', %s, false),"
             # Python may rightly think for a while inside a migration's transaction.
-            " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false)",
+            " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),"
+            # A killed process's statement ends, and the lock with it.
+            " pg_catalog.set_config('client_connection_check_interval', '1s', false)",
             [
                 f"{self.lock_timeout_seconds * 1000:.0f}ms",
                 f"{self.statement_timeout_seconds * 1000:.0f}ms",
