@@ -1,14 +1,13 @@
 """Where a table's columns are not what its model says."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from apps.database.facts.schema import LiveColumn, LiveTable
 from apps.schema.expected import Column, Table
-from apps.schema.expressions import Expression, Planner
+from apps.schema.expressions import Expression, Meanings, Planner
 from apps.schema.live import Drift, quoted, subject
 
-Meanings = Mapping[Expression, str]
 # A table made before Django used identity columns counts by a sequence that its column owns.
 _SERIAL = re.compile(r"nextval\('[^']+'::regclass\)")
 _GENERATED = {"s": "stored", "v": "virtual"}
@@ -117,18 +116,11 @@ def _value_drift(
     elif column.default is not None and not actual.has_default:
         remedy = f"{alter} SET DEFAULT {column.default};"
         yield Drift("missing_default", where, column.default, None, remedy)
-    elif column.default is not None and differs(
-        column.default, actual.default, meanings, actual.type
+    elif column.default is not None and meanings.differ(
+        column.default, actual.default, actual.type
     ):
         remedy = f"{alter} SET DEFAULT {column.default};"
         yield Drift("wrong_default", where, column.default, actual.default, remedy)
-
-
-def differs(expected: str, actual: str | None, meanings: Meanings, cast: str = "") -> bool:
-    """Whether two texts mean something else; an actual one that could not be read does not."""
-    if actual is None:
-        return False
-    return meanings[Expression(expected, cast)] != meanings[Expression(actual, cast)]
 
 
 def _generated_drift(
@@ -140,7 +132,7 @@ def _generated_drift(
         found = f"generated always as ({actual.default}) {_GENERATED[actual.generated]}"
     kept = {True: "s", False: "v"}[column.stored] if column.generated else ""
     same = actual.generated == kept and not (
-        column.generated and differs(column.generated, actual.default, meanings, actual.type)
+        column.generated and meanings.differ(column.generated, actual.default, actual.type)
     )
     if not same:
         remedy = (

@@ -1,6 +1,6 @@
 """Where models, migrations, their records and the live catalog do not say the same."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from apps.schema.columns import column_drift
 from apps.schema.columns import expressions_of as column_expressions
 from apps.schema.declared import Declared
 from apps.schema.expected import Table, other_tables, tables
-from apps.schema.expressions import Planner
+from apps.schema.expressions import Meanings, Planner, Row
 from apps.schema.keys import KeyComparison
 from apps.schema.keys import expressions_of as key_expressions
 from apps.schema.live import Drift, Live, read_live, subject
@@ -114,8 +114,7 @@ def compare(
         report.tables = len(wanted)
         planner = Planner(connection)
         if kinds & (COLUMNS | KEYS | STRAYS | VALUES):
-            for table in wanted:
-                found += _table_drift(table, live, planner, files.declared, report)
+            found += _tables_drift(wanted, live, planner, files.declared, report)
             known = {table.name for table in wanted} | other_tables()
             found += extra_tables(live, known, files.declared)
             found += unsound(live)
@@ -140,35 +139,43 @@ def _read_live(
         return None
 
 
-def _table_drift(
-    table: Table, live: Live, planner: Planner, declared: Declared, report: Report
+def _tables_drift(
+    wanted: Sequence[Table], live: Live, planner: Planner, declared: Declared, report: Report
 ) -> Iterator[Drift]:
-    name = live.resolve(table.name)
-    if name is None:
-        where = subject(live.wanted_name(table.name))
-        yield Drift("missing_table", where, table.name, None, manage("migrate"))
-        return
-    here = live.tables[name]
-    planner.denied = None
-    expressions = column_expressions(table, here) | key_expressions(table, live, here)
-    meanings = planner.meanings(expressions, here.columns)
-    keys = KeyComparison(table, live, here, meanings)
-    yield from column_drift(table, here, meanings, planner)
-    yield from extra_columns(table, here, declared)
-    yield from keys.drift()
-    yield from extra_keys(*keys.left_over(), declared)
-    _note_unseen(here, planner, report)
+    """Every table's differences; the expressions of many tables are planned in one question."""
+    present: list[tuple[Table, LiveTable]] = []
+    for table in wanted:
+        name = live.resolve(table.name)
+        if name is None:
+            where = subject(live.wanted_name(table.name))
+            yield Drift("missing_table", where, table.name, None, manage("migrate"))
+        else:
+            present.append((table, live.tables[name]))
+    rows = [
+        Row(
+            tuple(column_expressions(table, here) | key_expressions(table, live, here)),
+            here.columns,
+        )
+        for table, here in present
+    ]
+    for (table, here), meanings in zip(present, planner.meanings(rows), strict=True):
+        keys = KeyComparison(table, live, here, meanings)
+        yield from column_drift(table, here, meanings, planner)
+        yield from extra_columns(table, here, declared)
+        yield from keys.drift()
+        yield from extra_keys(*keys.left_over(), declared)
+        _note_unseen(here, meanings, report)
 
 
-def _note_unseen(here: LiveTable, planner: Planner, report: Report) -> None:
+def _note_unseen(here: LiveTable, meanings: Meanings, report: Report) -> None:
     where = subject((here.schema, here.name))
     if here.locked:
         report.unseen.append(
             f"{where}: another session holds it exclusively; the texts of its defaults, checks "
             "and indexes were not read"
         )
-    if planner.denied is not None:
-        report.unseen.append(f"{where}: {planner.denied}")
+    if meanings.denied is not None:
+        report.unseen.append(f"{where}: {meanings.denied}")
 
 
 def _record_drift(

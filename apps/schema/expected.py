@@ -6,6 +6,7 @@ Django's own schema editor writes the statements; here they are read, never run.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -223,14 +224,13 @@ def _index(name: str | None, statement: str) -> Index:
 
 
 def _add_constraint(table: Table, editor: Any, constraint: BaseConstraint) -> None:
-    made = constraint.create_sql(table.model, editor)
+    made: Any = constraint.create_sql(table.model, editor)
     if made is None:
         return
     statement = str(made)
     if isinstance(constraint, models.CheckConstraint):
-        check: Any = constraint
-        expression = check._get_check_sql(table.model, editor)
-        table.checks.append(Check(constraint.name, str(expression), statement))
+        parts: dict[str, Any] = made.parts
+        table.checks.append(Check(constraint.name, str(parts["check"]), statement))
     elif isinstance(constraint, ExclusionConstraint):
         try:
             found = Index(constraint.name, read_exclusion(statement), statement)
@@ -262,6 +262,7 @@ def _add_unique(table: Table, constraint: models.UniqueConstraint, statement: st
     )
 
 
+@cache
 def catalog_name(django_type: str) -> str:
     """Django's name of a type as format_type prints it, such as `character varying(200)`."""
     name, dimensions = re.subn(r"\[\d*\]", "", django_type)

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from apps.database.facts.schema import LiveConstraint, LiveIndex, LiveKey, LiveTable
-from apps.schema.columns import Meanings, differs
 from apps.schema.expected import Check, ForeignKey, Index, Key, Table
-from apps.schema.expressions import Expression
+from apps.schema.expressions import Expression, Meanings
 from apps.schema.live import Drift, Live, quoted, subject
 from apps.schema.statements import Definition
 from apps.schema.statements import Key as WantedKey
@@ -164,7 +163,7 @@ class KeyComparison:
             found = self.constraints.get(check.name)
             candidates = [found] if found is not None and found.kind == "c" else []
         for candidate in candidates:
-            if not differs(check.expression, candidate.expression, self.meanings):
+            if not self.meanings.differ(check.expression, candidate.expression):
                 self.used.add(candidate.name)
                 return
         if check.name is None or not candidates:
@@ -228,7 +227,7 @@ class KeyComparison:
             plain == (found.method, found.include, found.unique, found.nulls_not_distinct)
             and wanted.options == options
             and (wanted.predicate is not None) is found.partial
-            and not (wanted.predicate and differs(wanted.predicate, found.predicate, self.meanings))
+            and not (wanted.predicate and self.meanings.differ(wanted.predicate, found.predicate))
             and len(wanted.keys) == len(found.keys)
             and all(
                 self._same_key(key, actual)
@@ -239,7 +238,7 @@ class KeyComparison:
     def _same_key(self, wanted: WantedKey, found: LiveKey) -> bool:
         if wanted.column != found.column:
             return False
-        if wanted.expression and differs(wanted.expression, found.expression, self.meanings):
+        if wanted.expression and self.meanings.differ(wanted.expression, found.expression):
             return False
         opclass = (
             found.default_opclass if wanted.opclass is None else wanted.opclass == found.opclass

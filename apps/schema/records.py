@@ -1,5 +1,6 @@
 """Migrations: the files, what `django_migrations` records, and what the models say."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -145,7 +146,8 @@ def newer_than_code(loader: MigrationLoader, pending: Sequence[Key]) -> str | No
         if app not in loader.migrated_apps:
             continue
         newest = max(other for label, other in loader.disk_migrations if label == app)
-        if name > newest or any(label == app and name >= other for label, other in pending):
+        later = _number(name) > _number(newest)
+        if later or any(label == app and _number(name) >= _number(o) for label, o in pending):
             return (
                 f"the database is newer than this code, or a file was deleted: it records "
                 f"{app}.{name}, which has no file here; the newest of {app} is {newest}. Deploy "
@@ -153,3 +155,9 @@ def newer_than_code(loader: MigrationLoader, pending: Sequence[Key]) -> str | No
                 f"{manage(f'migrate {app} --prune')}"
             )
     return None
+
+
+def _number(name: str) -> int:
+    """The number that a migration's name begins with; 0 without one."""
+    match = re.match(r"[0-9]+", name)
+    return int(match[0]) if match else 0

@@ -169,7 +169,7 @@ DESTRUCTIVE = {
 HARMLESS = (
     ADDS,
     'migrations.AlterField("Item", "name", models.CharField(max_length=60))',
-    'migrations.RunSQL("CREATE INDEX by_name ON workshop_item (name)", "DROP INDEX by_name")',
+    'migrations.RunSQL("CREATE INDEX by_name ON workshop_item (name)", "DROP INDEX IF EXISTS by_name")',
     'migrations.RunSQL("DROP INDEX by_name", "SELECT 1 -- DROP TABLE workshop_item")',
     "migrations.RunPython(nothing, nothing)",
     'migrations.CreateModel("Made", [("id", models.BigAutoField(primary_key=True))])',
@@ -191,7 +191,7 @@ def test_what_destroys_is_refused_without_the_word(workshop: Workshop) -> None:
     assert workshop.migrate("--allow-destructive").returncode == 0
     assert workshop.applied == ["0001_initial", "0002_destroys"]
     ((destructive,),) = workshop.sql(
-        "SELECT destructive FROM schema_migrationrun WHERE plan::text LIKE '%0002%'"
+        "SELECT destructive FROM schema_migrationrun WHERE plan::text ~ 'workshop.0002'"
     )
     assert "not declared irreversible" in str(destructive)
 
@@ -258,7 +258,9 @@ def test_production_backs_up_first_and_proves_it(workshop: Workshop) -> None:
     workshop.write("0002_price", ADDS)
     answer = workshop.migrate(**production)
     assert answer.returncode == 0, answer.stderr
-    ((backup,),) = workshop.sql("SELECT backup FROM schema_migrationrun WHERE plan::text ~ '0002'")
+    ((backup,),) = workshop.sql(
+        "SELECT backup FROM schema_migrationrun WHERE plan::text ~ 'workshop.0002'"
+    )
     stored = {path.name for path in (workshop.folder / "backups").iterdir()}
     assert {str(backup), f"{backup}.verified.metadata"} <= stored
     workshop.write("0003_more", SLEEPS.format(0), after="0002_price")
@@ -272,7 +274,7 @@ def test_production_backs_up_first_and_proves_it(workshop: Workshop) -> None:
     without = workshop.migrate("--no-backup", "a drill", **production)
     assert without.returncode == 0, without.stderr
     assert workshop.sql(
-        "SELECT backup, no_backup_reason FROM schema_migrationrun WHERE plan::text ~ '0003'"
+        "SELECT backup, no_backup_reason FROM schema_migrationrun WHERE plan::text ~ 'workshop.0003'"
     ) == [("", "a drill")]
 
 
