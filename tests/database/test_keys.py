@@ -1,6 +1,5 @@
 """A UUID names one row: a collision overwrites nothing and loses nothing."""
 
-from collections.abc import Iterator
 from itertools import chain, repeat
 from uuid import UUID
 
@@ -21,7 +20,7 @@ def taken() -> UUID:
 
 
 @pytest.fixture
-def colliding(taken: UUID, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[UUID]]:
+def colliding(taken: UUID, monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
     """A generator that makes the taken key, and then others; what it made."""
     made: list[UUID] = []
     coming = chain([taken], (uuid7() for _ in repeat(None)))
@@ -34,7 +33,7 @@ def colliding(taken: UUID, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[UUI
     # The field remembers how it asks for its default.
     monkeypatch.setitem(User._meta.get_field("id").__dict__, "_get_default", collide)
     monkeypatch.setattr(keys, "uuid7", collide)
-    yield made
+    return made
 
 
 def test_a_forced_collision_is_tried_once_more_with_a_new_key(

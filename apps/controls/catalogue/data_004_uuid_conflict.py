@@ -109,7 +109,7 @@ def uuid7() -> UUID:
             "keys without an order",
             plant=append("apps/database/keys.py", _RANDOM),
             repair=original("apps/database/keys.py"),
-            near_miss=append("apps/database/keys.py", "\\n# A remark.\\n"),
+            near_miss=append("apps/database/keys.py", "\n# A remark.\n"),
             subject="uuid7",
             peer=True,
         ),

@@ -97,10 +97,13 @@ ORDER BY 1
     "No UUID is made by an extension",
     specimens=(
         Specimen(
-            "a key that uuid-ossp makes",
+            "a key that an extension makes",
             plant=sql(
-                'CREATE EXTENSION "uuid-ossp"',
-                "CREATE TABLE public.made (id uuid PRIMARY KEY DEFAULT uuid_generate_v4())",
+                "CREATE FUNCTION public.make_key() RETURNS uuid LANGUAGE sql"
+                " AS 'SELECT gen_random_uuid()'",
+                # As the function of uuid-ossp belongs to it, wherever that is installed.
+                "ALTER EXTENSION plpgsql ADD FUNCTION public.make_key()",
+                "CREATE TABLE public.made (id uuid PRIMARY KEY DEFAULT public.make_key())",
             ),
             repair=sql("ALTER TABLE public.made ALTER COLUMN id SET DEFAULT gen_random_uuid()"),
             near_miss=sql("CREATE TABLE public.made (id uuid DEFAULT gen_random_uuid())"),
