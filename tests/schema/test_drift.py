@@ -101,3 +101,70 @@ def test_what_was_broken_by_hand_is_found_and_its_remedy_mends_it(
             raise NotMended
         gallery.sql(database, remedy)
         assert compared(gallery, database).findings == []
+
+
+def test_what_an_exclusive_lock_hides_is_unseen_and_not_waited_for(
+    gallery: World, in_gallery: None
+) -> None:
+    with gallery.copy() as database, gallery.connect(database) as holder, holder.transaction():
+        holder.execute("LOCK TABLE library_books IN ACCESS EXCLUSIVE MODE")
+        report = compared(gallery, database)
+    assert report.findings == []
+    assert report.exit_code == 2
+    (line,) = report.unseen
+    assert line.startswith("public.library_books: another session holds it exclusively")
+
+
+def test_records_that_may_not_be_read_are_unseen(gallery: World, in_gallery: None) -> None:
+    with gallery.copy() as database:
+        gallery.sql(database, "REVOKE SELECT ON django_migrations FROM g_auditor")
+        report = compared(gallery, database)
+        assert drift(gallery, database)[0] == 2
+    assert (report.findings, report.exit_code) == ([], 2)
+    assert report.unseen == ["django_migrations: permission denied for table django_migrations"]
+
+
+def test_a_function_that_may_not_be_planned_is_unseen(gallery: World, in_gallery: None) -> None:
+    with gallery.copy() as database:
+        gallery.sql(
+            database,
+            "CREATE FUNCTION secret(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true'",
+            "REVOKE ALL ON FUNCTION secret(text) FROM PUBLIC",
+            "ALTER TABLE library_books DROP CONSTRAINT book_state",
+            "ALTER TABLE library_books ADD CONSTRAINT book_state CHECK (secret(state))",
+        )
+        report = compared(gallery, database)
+    assert report.exit_code == 2
+    assert report.unseen == ["public.library_books: permission denied for function secret"]
+
+
+def test_tables_are_looked_for_where_the_service_looks(gallery: World, in_gallery: None) -> None:
+    move = (
+        "DO $$ DECLARE t text; BEGIN CREATE SCHEMA service;"
+        " FOR t IN SELECT relname FROM pg_class WHERE relkind = 'r'"
+        " AND relnamespace = 'public'::regnamespace LOOP"
+        " EXECUTE format('ALTER TABLE public.%I SET SCHEMA service', t); END LOOP; END $$"
+    )
+    with gallery.copy() as database:
+        gallery.sql(
+            database,
+            move,
+            "GRANT USAGE ON SCHEMA service TO g_auditor",
+            f"ALTER ROLE g_app IN DATABASE {database} SET search_path = service, public",
+        )
+        report = compared(gallery, database)
+        assert (report.findings, report.unseen) == ([], [])
+        gallery.sql(database, "ALTER TABLE service.gallery_person DROP COLUMN iban")
+        (found,) = compared(gallery, database).findings
+    assert found.subject == "service.gallery_person.iban"
+
+
+def test_the_command_prints_a_line_and_a_remedy_for_each_difference(gallery: World) -> None:
+    with gallery.copy() as database:
+        gallery.sql(database, "DROP INDEX book_hash")
+        answer = gallery.run(database, "drift")
+    assert answer.returncode == 1
+    assert "missing index  public.library_books.book_hash: expected USING hash" in answer.stdout
+    assert '→ CREATE INDEX "book_hash" ON "library_books" USING hash ("isbn");' in answer.stdout
+    assert "1 differences, 0 unseen." in answer.stderr
+    assert gallery.run(CLEAN, "drift", "--database", "nothing").returncode == 2
