@@ -16,8 +16,8 @@ class BackupFailed(Exception):
 def back_up(database: str, tell: Callable[[str], None]) -> str:
     """Make a backup and prove it by a restore; its name."""
     tell("Backing up first.")
-    before = newest(database)
     try:
+        before = newest(database)
         call_command("dbbackup", "--quiet", "--noinput")
         made = newest(database)
         if made is None or made == before:

@@ -74,10 +74,12 @@ class Workshop:
         }
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-        return self.world.start(self.database, "migrate", *arguments, **self.variables, **variables)
+        return self.world.start(
+            self.database, "migrate", *arguments, **(self.variables | variables)
+        )
 
     def migrate(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        return self.world.run(self.database, "migrate", *arguments, **self.variables, **variables)
+        return self.world.run(self.database, "migrate", *arguments, **(self.variables | variables))
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         return self.world.sql(self.database, statement)
