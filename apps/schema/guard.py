@@ -95,8 +95,10 @@ class Guard:
             raise CommandError(f"Nothing was migrated: {redact(str(error))}") from None
         except KeyboardInterrupt as error:
             raise self._failed(Result.INTERRUPTED, error, INTERRUPTED) from None
-        except CommandError:
-            raise
+        except CommandError as error:
+            # Django's own refusals, such as two newest migrations, take several lines.
+            said = " ".join(str(error).split())
+            raise CommandError(said, returncode=error.returncode) from None
         except (NodeNotFoundError, InconsistentMigrationHistory) as error:
             raise CommandError(f"Nothing was migrated: {_history_sentence(error)}") from None
         except Exception as error:
