@@ -1,208 +1,198 @@
-"""Where the live schema is not what the models say: tables, columns, keys, indexes, constraints."""
+"""Where models, migrations, their records and the live catalog do not say the same."""
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.apps import apps
-from django.contrib.postgres.constraints import ExclusionConstraint
-from django.db import models
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import BaseConstraint, Field, Model
 
-from apps.database.facts.schema import (
-    LiveColumn,
-    LiveConstraint,
-    LiveIndex,
-    columns_by_table,
-    constraints,
-    indexes,
-)
+from apps.database.connection import open_wrapper, role_entry
+from apps.database.direct import require_direct
+from apps.database.facts.schema import LiveTable
+from apps.schema.columns import column_drift
+from apps.schema.columns import expressions_of as column_expressions
+from apps.schema.declared import Declared
+from apps.schema.expected import Table, other_tables, tables
+from apps.schema.expressions import Meanings, Planner, Row
+from apps.schema.keys import KeyComparison
+from apps.schema.keys import expressions_of as key_expressions
+from apps.schema.live import Drift, Live, read_live, subject
+from apps.schema.records import Files, model_drift, read_files, record_drift, recorded_migrations
+from apps.schema.strays import extra_columns, extra_keys, extra_tables, unsound
 from config.commands import manage
+from config.database import DatabaseEntry
 
-SCHEMA = "public"
-# How Django writes a type, and how the catalog does.
-_CATALOG_NAMES = (
-    (r"^varchar\b", "character varying"),
-    (r"^char\b", "character"),
-    (r"^time$", "time without time zone"),
-    (r"^timestamp$", "timestamp without time zone"),
-    (r", ", ","),
-    (r"^(big|small)?serial$", r"\1int"),
-    (r"^int$", "integer"),
-)
-
-
-@dataclass(frozen=True)
-class Drift:
-    """One difference; `expected` comes from the models, `actual` from the catalog."""
-
-    kind: str
-    subject: str
-    expected: str | None
-    actual: str | None
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Live:
-    """The live schema, read once."""
-
-    columns: dict[str, dict[str, LiveColumn]]
-    indexes: list[LiveIndex]
-    constraints: list[LiveConstraint]
-
-    def indexes_of(self, table: str) -> list[LiveIndex]:
-        return [index for index in self.indexes if index.table == table]
-
-    def constraints_of(self, table: str) -> list[LiveConstraint]:
-        return [constraint for constraint in self.constraints if constraint.table == table]
+LOCKED, DENIED = "55P03", "42501"
+LOCK_MILLISECONDS = 250
+STATEMENT_MILLISECONDS = 30_000
+# Each group of kinds can be asked for alone.
+COLUMNS = frozenset({
+    "missing_table", "missing_column", "extra_column", "wrong_type", "wrong_null",
+})  # fmt: skip
+KEYS = frozenset({
+    "missing_index", "wrong_index", "invalid_index", "missing_constraint", "wrong_constraint",
+    "not_valid_constraint",
+})  # fmt: skip
+RECORDS = frozenset({
+    "migration_missing", "migration_unapplied", "migration_conflict", "migration_inconsistent",
+    "migration_graph", "model_without_migration",
+})  # fmt: skip
+STRAYS = frozenset({"extra_table", "extra_index", "extra_constraint", "extra_sequence"})
+VALUES = frozenset({
+    "missing_default", "wrong_default", "extra_default", "wrong_generated", "wrong_identity",
+    "wrong_collation", "wrong_comment",
+})  # fmt: skip
+ALL = COLUMNS | KEYS | RECORDS | STRAYS | VALUES
 
 
-def read_live(cursor: CursorWrapper) -> Live:
-    """The live schema of `public`, which everybody may see: the catalog hides no structure."""
-    return Live(
-        columns_by_table(cursor, SCHEMA), indexes(cursor, SCHEMA), constraints(cursor, SCHEMA)
-    )
+@dataclass
+class Report:
+    """What was found, and what could not be seen; each in a line."""
+
+    findings: list[Drift] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    tables: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 none · 1 drift · 2 could not see all."""
+        if self.findings:
+            return 1
+        return 2 if self.unseen else 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {"findings": [asdict(drift) for drift in self.findings], "unseen": self.unseen}
 
 
-def managed_models() -> list[type[Model]]:
-    """The models whose tables migrations make, by table."""
-    found = {
-        model._meta.db_table: model
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.managed and not model._meta.proxy and not model._meta.swapped
-    }
-    return [found[table] for table in sorted(found)]
+@contextmanager
+def reading(entry: DatabaseEntry) -> Iterator[BaseDatabaseWrapper]:
+    """A connection of its own inside a read-only transaction with time-outs, rolled back."""
+    with closing(open_wrapper(entry)) as connection:
+        require_direct(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute(
+                "SELECT pg_catalog.set_config('lock_timeout', %s, true),"
+                " pg_catalog.set_config('statement_timeout', %s, true)",
+                [f"{LOCK_MILLISECONDS}ms", f"{STATEMENT_MILLISECONDS}ms"],
+            )
+            yield connection
+            cursor.execute("ROLLBACK")
 
 
-def column_drift(connection: BaseDatabaseWrapper, live: Live) -> Iterator[Drift]:
-    """Missing tables and columns, other types, other nullability, columns of no model."""
-    for model in managed_models():
-        table = model._meta.db_table
-        if table not in live.columns:
-            yield Drift("missing_table", f"{SCHEMA}.{table}", table, None, _MIGRATE)
-            continue
-        expected = {str(field.column): field for field in model._meta.local_concrete_fields}
-        for name, field in expected.items():
-            yield from _compare_column(connection, table, field, live.columns[table].get(name))
-        for name in live.columns[table].keys() - expected.keys():
-            actual = _described(live.columns[table][name])
-            yield Drift("extra_column", f"{SCHEMA}.{table}.{name}", None, actual, _MIGRATE)
+def find_drift(alias: str = DEFAULT_DB_ALIAS) -> Report:
+    """Compare everything, as the auditor. Raises DatabaseError when it cannot connect."""
+    own = alias == DEFAULT_DB_ALIAS
+    entry = role_entry("auditor") if own else settings.DATABASES[alias]
+    app = str(settings.DATABASES[alias]["USER"])
+    with reading(entry) as connection, connection.cursor() as cursor:
+        return compare(connection, cursor, alias, app)
 
 
-_MIGRATE = f"{manage('makemigrations')} && {manage('migrate')}"
-
-
-def _compare_column(
+def compare(
     connection: BaseDatabaseWrapper,
-    table: str,
-    field: "Field[Any, Any]",
-    column: LiveColumn | None,
+    cursor: CursorWrapper,
+    alias: str = DEFAULT_DB_ALIAS,
+    app_role: str | None = None,
+    kinds: Collection[str] = ALL,
+) -> Report:
+    """The findings of these kinds, on a connection inside a transaction.
+
+    Tables are looked for where `app_role` would find them.
+    """
+    report = Report()
+    kinds = frozenset(kinds)
+    files = read_files()
+    wanted = list(tables(connection, alias))
+    live = _read_live(cursor, app_role, [table.name for table in wanted], report)
+    found: list[Drift] = []
+    if live is not None:
+        report.tables = len(wanted)
+        planner = Planner(connection)
+        if kinds & (COLUMNS | KEYS | STRAYS | VALUES):
+            found += _tables_drift(wanted, live, planner, files.declared, report)
+            known = {table.name for table in wanted} | other_tables()
+            found += extra_tables(live, known, files.declared)
+            found += unsound(live)
+        if kinds & RECORDS:
+            found += _record_drift(cursor, live, files, report)
+    report.findings = [drift for drift in found if drift.kind in kinds]
+    return report
+
+
+def _read_live(
+    cursor: CursorWrapper, app_role: str | None, db_tables: list[str], report: Report
+) -> Live | None:
+    """The live schema; None where a lock that was just taken is in the way."""
+    cursor.execute("SAVEPOINT live")
+    try:
+        return read_live(cursor, app_role, db_tables)
+    except DatabaseError as error:
+        cursor.execute("ROLLBACK TO SAVEPOINT live")
+        if getattr(error.__cause__, "sqlstate", "") not in (LOCKED, DENIED):
+            raise
+        report.unseen.append(f"the catalog: {_one_line(error)}")
+        return None
+
+
+def _tables_drift(
+    wanted: Sequence[Table], live: Live, planner: Planner, declared: Declared, report: Report
 ) -> Iterator[Drift]:
-    subject = f"{SCHEMA}.{table}.{field.column}"
-    # As the schema editor asks: a generated column has its type from its output field.
-    kind = catalog_name(field.db_parameters(connection)["type"] or "")
-    # Django gives a generated column no NOT NULL, whatever its output field says.
-    null = (field.null or field.generated) and not field.primary_key
-    expected = f"{kind}{'' if null else ' not null'}"
-    statement = f'ALTER TABLE "{table}" '
-    if column is None:
-        remedy = f'{statement}ADD COLUMN "{field.column}" {expected};'
-        yield Drift("missing_column", subject, expected, None, remedy)
-        return
-    if column.type != kind:
-        remedy = f'{statement}ALTER COLUMN "{field.column}" TYPE {kind};'
-        yield Drift("wrong_type", subject, expected, _described(column), remedy)
-    if column.not_null == null:
-        verb = "DROP" if null else "SET"
-        remedy = f'{statement}ALTER COLUMN "{field.column}" {verb} NOT NULL;'
-        yield Drift("wrong_null", subject, expected, _described(column), remedy)
+    """Every table's differences; the expressions of many tables are planned in one question."""
+    present: list[tuple[Table, LiveTable]] = []
+    for table in wanted:
+        name = live.resolve(table.name)
+        if name is None:
+            where = subject(live.wanted_name(table.name))
+            yield Drift("missing_table", where, table.name, None, manage("migrate"))
+        else:
+            present.append((table, live.tables[name]))
+    rows = [
+        Row(
+            tuple(column_expressions(table, here) | key_expressions(table, live, here)),
+            here.columns,
+        )
+        for table, here in present
+    ]
+    for (table, here), meanings in zip(present, planner.meanings(rows), strict=True):
+        keys = KeyComparison(table, live, here, meanings)
+        yield from column_drift(table, here, meanings, planner)
+        yield from extra_columns(table, here, declared)
+        yield from keys.drift()
+        yield from extra_keys(*keys.left_over(), declared)
+        _note_unseen(here, meanings, report)
 
 
-def _described(column: LiveColumn) -> str:
-    return f"{column.type}{' not null' if column.not_null else ''}"
+def _note_unseen(here: LiveTable, meanings: Meanings, report: Report) -> None:
+    where = subject((here.schema, here.name))
+    if here.locked:
+        report.unseen.append(
+            f"{where}: another session holds it exclusively; the texts of its defaults, checks "
+            "and indexes were not read"
+        )
+    if meanings.denied is not None:
+        report.unseen.append(f"{where}: {meanings.denied}")
 
 
-def catalog_name(django_type: str) -> str:
-    """Django's name of a type as format_type prints it, such as `character varying(200)`."""
-    name, array = re.subn(r"\[\d*\]$", "", django_type)
-    name = re.sub(r" COLLATE .*$", "", name)
-    for pattern, replacement in _CATALOG_NAMES:
-        name = re.sub(pattern, replacement, name)
-    return f"{name}[]" if array else name
+def _record_drift(
+    cursor: CursorWrapper, live: Live, files: Files, report: Report
+) -> Iterator[Drift]:
+    cursor.execute("SAVEPOINT records")
+    try:
+        recorded = recorded_migrations(cursor, live)
+    except DatabaseError as error:
+        cursor.execute("ROLLBACK TO SAVEPOINT records")
+        if getattr(error.__cause__, "sqlstate", "") not in (LOCKED, DENIED):
+            raise
+        report.unseen.append(f"django_migrations: {_one_line(error)}")
+    else:
+        yield from record_drift(files, recorded)
+    yield from model_drift(files)
 
 
-def key_drift(live: Live) -> Iterator[Drift]:
-    """Missing or invalid indexes and constraints, and constraints never validated."""
-    for model in managed_models():
-        if model._meta.db_table in live.columns:
-            yield from _index_drift(model, live)
-            yield from _field_drift(model, live)
-            yield from _constraint_drift(model, live)
-    for index in live.indexes:
-        if not index.valid:
-            remedy = f'REINDEX INDEX CONCURRENTLY "{index.name}";'
-            yield Drift("invalid_index", f"{SCHEMA}.{index.name}", "valid", "invalid", remedy)
-    for constraint in live.constraints:
-        if not constraint.validated:
-            subject = f"{SCHEMA}.{constraint.table}.{constraint.name}"
-            remedy = f'ALTER TABLE "{constraint.table}" VALIDATE CONSTRAINT "{constraint.name}";'
-            yield Drift("not_valid_constraint", subject, "validated", "not validated", remedy)
-
-
-def _index_drift(model: type[Model], live: Live) -> Iterator[Drift]:
-    table = model._meta.db_table
-    names = {index.name for index in live.indexes_of(table)}
-    for index in model._meta.indexes:
-        if index.name not in names:
-            yield _missing_index(table, index.name, str(index))
-
-
-def _field_drift(model: type[Model], live: Live) -> Iterator[Drift]:
-    """Fields that ask for a key or an index of their own; its name is Django's affair."""
-    table = model._meta.db_table
-    serving = [index for index in live.indexes_of(table) if index.valid and not index.partial]
-    keys = [set(c.columns) for c in live.constraints_of(table) if c.kind == "f"]
-    for field in model._meta.local_concrete_fields:
-        column = str(field.column)
-        leading = [index for index in serving if index.columns[0] == column]
-        unique = [index for index in leading if index.unique and len(index.columns) == 1]
-        if field.unique and not unique:
-            yield _missing_index(table, column, f"unique ({column})")
-        elif getattr(field, "db_index", False) and not leading:
-            yield _missing_index(table, column, f"index ({column})")
-        if getattr(field, "db_constraint", False) and {column} not in keys:
-            yield _missing_constraint(table, column, f"foreign key ({column})")
-
-
-def _constraint_drift(model: type[Model], live: Live) -> Iterator[Drift]:
-    table = model._meta.db_table
-    names = {constraint.name for constraint in live.constraints_of(table)}
-    names |= {index.name for index in live.indexes_of(table)}
-    for constraint in _named(model._meta.constraints):
-        if constraint.name not in names:
-            yield _missing_constraint(table, constraint.name, str(constraint))
-
-
-def _named(found: Iterable[BaseConstraint]) -> Iterator[BaseConstraint]:
-    known = (models.CheckConstraint, models.UniqueConstraint, ExclusionConstraint)
-    return (constraint for constraint in found if isinstance(constraint, known))
-
-
-def _missing_index(table: str, name: str, expected: str) -> Drift:
-    subject = f"{SCHEMA}.{table}.{name}"
-    return Drift("missing_index", subject, expected, None, _REMAKE.format(table=table))
-
-
-def _missing_constraint(table: str, name: str, expected: str) -> Drift:
-    subject = f"{SCHEMA}.{table}.{name}"
-    return Drift("missing_constraint", subject, expected, None, _REMAKE.format(table=table))
-
-
-_REMAKE = (
-    f"Find the migration that made it ({manage('sqlmigrate APP NAME')}), and run its "
-    'statement for "{table}" again as the owner.'
-)
+def _one_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

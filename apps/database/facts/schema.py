@@ -1,112 +1,203 @@
-"""Facts about the live schema: what tables, columns, indexes and constraints there are."""
+"""Facts about the live schema: what tables, columns, indexes, constraints and sequences there are.
 
-from collections import defaultdict
-from dataclasses import dataclass
+Everybody may read the catalog. Only an expression's text may have to wait for a table's lock:
+where another session holds the table exclusively, the texts are None and the table is `locked`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
+
+Name = tuple[str, str]
+
+
+@cache
+def _sql(name: str) -> str:
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class LiveColumn:
-    """A column as the catalog has it; `type` is format_type's, with its length."""
+    """A column as the catalog has it; `type` is format_type's, with its length.
+
+    `default` holds the default's expression, or a generated column's; `generated` is `s` or `v`,
+    `identity` is `a` or `d`, and both are empty for an ordinary column. `collation` is named only
+    where it is not the type's own.
+    """
 
     name: str
     type: str
     not_null: bool
+    default: str | None
+    has_default: bool
+    generated: str
+    identity: str
+    collation: str | None
+    comment: str | None
 
 
-def columns_by_table(cursor: CursorWrapper, schema: str) -> dict[str, dict[str, LiveColumn]]:
-    """The columns of every table of the schema, by table and name."""
-    cursor.execute(
-        """
-        SELECT c.relname, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull
-        FROM pg_catalog.pg_class c
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        LEFT JOIN pg_catalog.pg_attribute a
-          ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE n.nspname = %s AND c.relkind IN ('r', 'p')
-        ORDER BY 1, a.attnum
-        """,
-        [schema],
-    )
-    tables: dict[str, dict[str, LiveColumn]] = defaultdict(dict)
-    for table, name, kind, not_null in cursor.fetchall():
-        columns = tables[table]
-        if name is not None:
-            columns[name] = LiveColumn(name, kind, not_null)
-    return dict(tables)
+@dataclass(frozen=True)
+class LiveTable:
+    """A table; `foreign_made` says that an extension owns it or that it is a partition."""
+
+    schema: str
+    name: str
+    comment: str | None
+    foreign_made: bool
+    locked: bool
+    columns: dict[str, LiveColumn] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LiveKey:
+    """One key of an index: a column or an expression; an empty `opclass` is the type's default."""
+
+    column: str | None
+    expression: str | None
+    opclass: str
+    default_opclass: bool
+    collation: str | None
+    descending: bool
+    nulls_first: bool
 
 
 @dataclass(frozen=True)
 class LiveIndex:
-    """An index: its key columns in order (None for an expression), and whether it serves."""
+    """An index, and whether it serves; `constraint` names the constraint that it carries."""
 
+    schema: str
     table: str
     name: str
-    columns: tuple[str | None, ...]
-    unique: bool
+    method: str
+    keys: tuple[LiveKey, ...]
+    include: tuple[str, ...]
+    predicate: str | None
     partial: bool
+    unique: bool
+    nulls_not_distinct: bool
     valid: bool
+    options: tuple[str, ...]
+    constraint: str | None
 
-
-def indexes(cursor: CursorWrapper, schema: str) -> list[LiveIndex]:
-    """Every index of the schema, by table and name."""
-    cursor.execute(
-        """
-        SELECT t.relname, i.relname,
-               ARRAY(SELECT a.attname::text
-                     FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS k(number, place)
-                     LEFT JOIN pg_catalog.pg_attribute a
-                       ON a.attrelid = t.oid AND a.attnum = k.number AND k.number > 0
-                     WHERE k.place <= x.indnkeyatts ORDER BY k.place),
-               x.indisunique, x.indpred IS NOT NULL, x.indisvalid AND x.indisready
-        FROM pg_catalog.pg_index x
-        JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
-        JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
-        WHERE n.nspname = %s
-        ORDER BY 1, 2
-        """,
-        [schema],
-    )
-    return [LiveIndex(row[0], row[1], tuple(row[2]), *row[3:]) for row in cursor.fetchall()]
+    @property
+    def columns(self) -> tuple[str | None, ...]:
+        return tuple(key.column for key in self.keys)
 
 
 @dataclass(frozen=True)
 class LiveConstraint:
     """A constraint; `kind` is pg_constraint's letter, `validated` false after NOT VALID."""
 
+    schema: str
     table: str
     name: str
     kind: str
     columns: tuple[str, ...]
     validated: bool
+    deferrable: bool
+    deferred: bool
+    expression: str | None
+    to_table: Name | None
+    to_columns: tuple[str, ...]
+    on_delete: str
+    on_update: str
+    operators: tuple[str, ...]
 
 
-def constraints(cursor: CursorWrapper, schema: str) -> list[LiveConstraint]:
-    """Every constraint on the tables of the schema, by table and name."""
-    cursor.execute(
-        """
-        SELECT t.relname, c.conname, c.contype,
-               ARRAY(SELECT a.attname::text
-                     FROM unnest(c.conkey) WITH ORDINALITY AS k(number, place)
-                     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number
-                     ORDER BY k.place),
-               c.convalidated
-        FROM pg_catalog.pg_constraint c
-        JOIN pg_catalog.pg_class t ON t.oid = c.conrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
-        WHERE n.nspname = %s
-        ORDER BY 1, 2
-        """,
-        [schema],
+def _rows(cursor: CursorWrapper, parameters: list[Any], *files: str) -> list[tuple[Any, ...]]:
+    """The rows of a question whose text lies in these files, one after the other."""
+    # sql-reviewed: files beside this module; what varies travels as a parameter.
+    cursor.execute("".join(map(_sql, files)), parameters)
+    return list(cursor.fetchall())
+
+
+def search_path(cursor: CursorWrapper, role: str | None = None) -> list[str]:
+    """The schemas where an unqualified name is looked for, in order; those that exist.
+
+    A role's own setting counts before this session's: what the service sees is asked for.
+    """
+    return [row[0] for row in _rows(cursor, [role], "search_path")]
+
+
+def tables(cursor: CursorWrapper, schemas: Sequence[str]) -> dict[Name, LiveTable]:
+    """The tables of the schemas with their columns, by schema and name."""
+    rows = _rows(cursor, [list(schemas)], "chosen_tables", "tables")
+    found = {(row[0], row[1]): LiveTable(*row) for row in rows}
+    for schema, table, *row in _rows(cursor, [list(schemas)], "chosen_tables", "columns"):
+        if (schema, table) in found:
+            found[schema, table].columns[row[0]] = LiveColumn(*row)
+    return found
+
+
+def indexes(cursor: CursorWrapper, schemas: Sequence[str]) -> list[LiveIndex]:
+    """Every index on the tables of the schemas, by table and name."""
+    return [_index(row) for row in _rows(cursor, [list(schemas)], "chosen_tables", "indexes")]
+
+
+def _index(row: tuple[Any, ...]) -> LiveIndex:
+    schema, table, name, method, keys, include, predicate, *rest = row
+    partial, unique, nulls_not_distinct, valid, options, constraint = rest
+    return LiveIndex(
+        schema=schema,
+        table=table,
+        name=name,
+        method=method,
+        keys=tuple(LiveKey(*key) for key in keys or ()),
+        include=tuple(include),
+        predicate=predicate,
+        partial=partial,
+        unique=unique,
+        nulls_not_distinct=nulls_not_distinct,
+        valid=valid,
+        options=tuple(options),
+        constraint=constraint,
     )
+
+
+def constraints(cursor: CursorWrapper, schemas: Sequence[str]) -> list[LiveConstraint]:
+    """Every constraint on the tables of the schemas, by table and name."""
     return [
-        LiveConstraint(table, name, _text(kind), tuple(columns), validated)
-        for table, name, kind, columns, validated in cursor.fetchall()
+        _constraint(row) for row in _rows(cursor, [list(schemas)], "chosen_tables", "constraints")
     ]
 
 
-def _text(value: str | bytes) -> str:
-    """The catalog's one-letter type, which drivers give as text or as bytes."""
-    return value.decode() if isinstance(value, bytes) else value
+def _constraint(row: tuple[Any, ...]) -> LiveConstraint:
+    schema, table, name, kind, columns, validated, deferrable, deferred, expression, *rest = row
+    to_schema, to_table, to_columns, on_delete, on_update, operators = rest
+    return LiveConstraint(
+        schema=schema,
+        table=table,
+        name=name,
+        kind=kind,
+        columns=tuple(columns),
+        validated=validated,
+        deferrable=deferrable,
+        deferred=deferred,
+        expression=expression,
+        to_table=None if to_table is None else (to_schema, to_table),
+        to_columns=tuple(to_columns),
+        on_delete=on_delete.strip(),
+        on_update=on_update.strip(),
+        operators=tuple(operators),
+    )
+
+
+def loose_sequences(cursor: CursorWrapper, schemas: Sequence[str]) -> list[Name]:
+    """Sequences that belong to no column and no extension, by schema and name."""
+    cursor.execute(
+        """
+        SELECT n.nspname, c.relname
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'S' AND n.nspname = ANY(%s)
+          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                            AND d.deptype IN ('a', 'i', 'e'))
+        ORDER BY 1, 2
+        """,
+        [list(schemas)],
+    )
+    return [(schema, name) for schema, name in cursor.fetchall()]
