@@ -1,4 +1,4 @@
-"""`make bench`: pool sizes side by side, and the two interfaces."""
+"""`make bench`: pool sizes side by side, the two interfaces, and the rehearsal of migrations."""
 
 import os
 import secrets
@@ -15,9 +15,9 @@ import django
 
 django.setup()
 
-from bench import interfaces, pool_sizes  # noqa: E402
+from bench import interfaces, pool_sizes, rehearsal  # noqa: E402
 
-for benchmark in (pool_sizes, interfaces):
+for benchmark in (pool_sizes, interfaces, rehearsal):
     for line in benchmark.run():
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
