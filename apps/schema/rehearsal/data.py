@@ -193,8 +193,8 @@ def _joined(
     return SQL(_DIFFERENCES).format(
         key_old=key_old,
         key_new=key_new,
-        changed=SQL(" OR ").join(changed or [SQL("false")]),
-        filled=SQL(" OR ").join(filled or [SQL("false")]),
+        changed=SQL(" OR ").join(changed) if changed else SQL("false"),
+        filled=SQL(" OR ").join(filled) if filled else SQL("false"),
         before=_aside(table),
         after=_identifier(after.name),
         joined=joined,
