@@ -35,17 +35,28 @@ class TableChange:
         return bool(self.lost or self.changed or any(self.emptied.values()))
 
 
-def keep_aside(connection: BaseDatabaseWrapper, tables: Iterable[Table]) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """A table as it was, its rows kept aside."""
+
+    table: Table
+    rows: int
+    checksum: str
+
+
+def keep_aside(connection: BaseDatabaseWrapper, tables: Iterable[Table]) -> list[Kept]:
     """Copy the tables' rows into a schema that is no part of the rehearsed one."""
-    tables = list(tables)
+    tables, kept = list(tables), []
     if not tables:
-        return
+        return []
     with connection.cursor() as cursor:
         cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(ASIDE)))
         cursor.execute(SQL("CREATE SCHEMA {}").format(Identifier(ASIDE)))
         for table in tables:
             statement = SQL("CREATE UNLOGGED TABLE {} AS TABLE {}")
             cursor.execute(statement.format(_aside(table), _identifier(table.name)))
+            kept.append(Kept(table, *_checksum(cursor, _aside(table))))
+    return kept
 
 
 def count(cursor: CursorWrapper, table: Table) -> int:
@@ -55,27 +66,27 @@ def count(cursor: CursorWrapper, table: Table) -> int:
 
 
 def compare_after(
-    connection: BaseDatabaseWrapper, kept: Iterable[Table], now: Structure
+    connection: BaseDatabaseWrapper, kept: Iterable[Kept], now: Structure
 ) -> list[TableChange]:
     """Each kept table with what it has become; a table and a column stay the same when renamed."""
     changes = []
-    for table in kept:
-        after = now.tables.get(table.oid)
-        pairs = _by_number(table, after) if after else []
-        changes.append(_compare(connection, table, after, pairs))
+    for one in kept:
+        after = now.tables.get(one.table.oid)
+        pairs = _by_number(one.table, after) if after else []
+        changes.append(_compare(connection, one, after, pairs))
     return changes
 
 
 def compare_back(
-    connection: BaseDatabaseWrapper, kept: Iterable[Table], now: Structure
+    connection: BaseDatabaseWrapper, kept: Iterable[Kept], now: Structure
 ) -> list[TableChange]:
     """Each kept table with the one that bears its name after the way back."""
     changes = []
-    for table in kept:
-        after = now.named(table.name)
+    for one in kept:
+        after = now.named(one.table.name)
         names = {column.name: column for column in after.columns} if after else {}
-        pairs = [(old, names[old.name]) for old in table.columns if old.name in names]
-        changes.append(_compare(connection, table, after, pairs))
+        pairs = [(old, names[old.name]) for old in one.table.columns if old.name in names]
+        changes.append(_compare(connection, one, after, pairs))
     return changes
 
 
@@ -86,17 +97,15 @@ def _by_number(table: Table, after: Table) -> list[tuple[Column, Column]]:
 
 def _compare(
     connection: BaseDatabaseWrapper,
-    table: Table,
+    kept: Kept,
     after: Table | None,
     pairs: list[tuple[Column, Column]],
 ) -> TableChange:
-    before = _identifier(f"{ASIDE}.t{table.oid}")
+    table, rows, checksum = kept.table, kept.rows, kept.checksum
     with connection.cursor() as cursor, transaction.atomic(using=connection.alias):
-        for statement in STEADY_TEXT:
-            cursor.execute(statement)
+        cursor.execute("; ".join(STEADY_TEXT))
         common = {old.name for old, _ in pairs}
         emptied = _filled_values(cursor, table, [c for c in table.columns if c.name not in common])
-        rows, checksum = _checksum(cursor, before)
         if after is None:
             return TableChange(
                 table.name, rows, 0, lost=rows, emptied=emptied, checksum_before=checksum
@@ -130,9 +139,16 @@ def _filled_values(cursor: CursorWrapper, table: Table, columns: list[Column]) -
 
 def _checksum(cursor: CursorWrapper, table: Composable) -> tuple[int, str]:
     """Rows, and a sum over them that does not depend on their order; quick, for one server only."""
-    statement = "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM {} t"
-    cursor.execute(SQL(statement).format(table))
-    rows, total = cursor.fetchone()
+    statement = SQL("SELECT count(*), coalesce(sum({}::numeric), 0) FROM {} t")
+    try:
+        with transaction.atomic(using=cursor.db.alias):
+            cursor.execute(statement.format(SQL("pg_catalog.hash_record_extended(t, 0)"), table))
+            rows, total = cursor.fetchone()
+    except DatabaseError:
+        # A type such as json has no hash of its own.
+        by_text = SQL("pg_catalog.hashtextextended(t::text, 0)")
+        cursor.execute(statement.format(by_text, table))
+        rows, total = cursor.fetchone()
     return int(rows), f"{int(total) & (1 << 64) - 1:016x}"
 
 

@@ -64,7 +64,7 @@ def _undone(connection: BaseDatabaseWrapper) -> Iterator[None]:
 def _probe_one(connection: BaseDatabaseWrapper, model: type[Model]) -> Iterator[OldCode]:
     rows = model._base_manager.using(connection.alias)
     label = str(model._meta.object_name)
-    error = _attempt(connection, lambda: list(rows.all()[:1]))
+    error = _attempt(connection, lambda: list(rows.order_by()[:1]))
     if error:
         yield OldCode(label, "select", error)
     inserted: list[Model] = []
@@ -88,7 +88,7 @@ def _insert_into(inserted: list[Model], rows: Any, *, full: bool) -> None:
 
 def _first(connection: BaseDatabaseWrapper, rows: Any) -> list[Model]:
     found: list[Model] = []
-    _attempt(connection, lambda: found.extend(rows.all()[:1]))
+    _attempt(connection, lambda: found.extend(rows.order_by()[:1]))
     return found
 
 

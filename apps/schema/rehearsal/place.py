@@ -20,6 +20,15 @@ from config.database import TLS_OPTIONS, DatabaseEntry
 PREFIX = "holdfast_rehearsal_"
 # A migration that never ends is ended by the server.
 STATEMENT_SECONDS = 1800
+# Nothing is kept, so that nothing needs to be written twice.
+SETTINGS = {
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "8GB",
+    "shared_buffers": "256MB",
+    "maintenance_work_mem": "128MB",
+    "work_mem": "32MB",
+}
 
 
 class CannotRehearse(Exception):
@@ -81,7 +90,7 @@ def scratch_place(live: DatabaseEntry, needs: Needs) -> Iterator[Place]:
     Raises CannotRehearse with what is needed.
     """
     try:
-        cluster = scratch_cluster()
+        cluster = scratch_cluster(settings=SETTINGS)
     except ServerError as error:
         reason = str(error)
     else:

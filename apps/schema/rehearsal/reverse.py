@@ -8,9 +8,9 @@ from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.state import ProjectState
 
 from apps.schema.rehearsal.crash import one_line
-from apps.schema.rehearsal.data import TableChange, compare_back
+from apps.schema.rehearsal.data import Kept, TableChange, compare_back
 from apps.schema.rehearsal.forward import Stage
-from apps.schema.rehearsal.structure import Structure, Table, read_structure
+from apps.schema.rehearsal.structure import Structure, read_structure
 
 
 class Way(StrEnum):
@@ -38,7 +38,7 @@ def down_and_up(
     state: ProjectState,
     before: Structure,
     after: Structure,
-    kept: list[Table],
+    kept: list[Kept],
 ) -> Reverse:
     """Unapply the migration, compare with what was before it, and apply it once more."""
     try:
