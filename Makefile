@@ -41,6 +41,7 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(STATIC) $(BIN)/mypy
 	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run --skip-checks
+	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning manage.py lint_migrations
 	@$(BIN)/pre-commit validate-config
 
 format: $(READY)

@@ -28,7 +28,13 @@ def entries() -> dict[str, list[str]]:
 def test_every_hook_runs_a_program_of_the_locked_requirements(
     entries: dict[str, list[str]],
 ) -> None:
-    assert set(entries) == {"ruff-check", "ruff-format", "detect-secrets", "compose"}
+    assert set(entries) == {
+        "ruff-check",
+        "ruff-format",
+        "detect-secrets",
+        "compose",
+        "lint-migrations",
+    }
     assert all(os.access(entry[0], os.X_OK) for entry in entries.values())
 
 
