@@ -58,7 +58,8 @@ def one_way(applied: set[Key]) -> Iterator[Said]:
     """Applied migrations that cannot be taken back and do not say so."""
     files: dict[Key, Migration] = MigrationLoader(None).disk_migrations
     for key, migration in files.items():
-        if key not in applied or getattr(migration, "irreversible", ""):
+        declared = getattr(migration, "irreversible", "")
+        if declared or key not in applied:
             continue
         for operation in flat(migration):
             if not operation.reversible:
