@@ -152,6 +152,7 @@ def _rehearse_all(
     with _stage(place, name) as stage:
         executor = stage.executor
         plan = pending(executor, targets)
+        executor.recorder.ensure_schema()
         state = executor.loader.project_state(list(executor.loader.applied_migrations))
         with stage.connection.cursor() as cursor:
             origins = {oid: t.name for oid, t in read_structure(cursor).tables.items()}
