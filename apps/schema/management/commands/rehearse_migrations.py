@@ -19,6 +19,7 @@ from apps.schema.rehearsal.copy import chosen_source
 from apps.schema.rehearsal.crash import one_line
 from apps.schema.rehearsal.live import read_live
 from apps.schema.rehearsal.place import CannotRehearse
+from apps.schema.rehearsal.record import record
 from apps.schema.rehearsal.rehearse import Rehearsal, rehearse
 from apps.schema.rehearsal.report import as_json, markdown, table
 from apps.schema.rehearsal.verdict import Level
@@ -30,8 +31,9 @@ FORMATS = {"table": table, "json": as_json, "markdown": markdown}
 class Command(BaseCommand):
     help = (
         "Runs the pending migrations on a scratch copy and says what each would do to the real "
-        "database, which is only read. Without a source: the newest backup, else the live "
-        "database. Exit: 0 safe, 1 unsafe, 3 could not run."
+        "database, which is only read, but for one row that remembers the rehearsal. Without a "
+        "source: the newest backup, else the live database. "
+        "Exit: 0 safe, 1 unsafe, 3 could not run."
     )
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
@@ -43,6 +45,7 @@ class Command(BaseCommand):
         source.add_argument("--empty", action="store_true", help="Tables without rows.")
         source.add_argument("--from-live", action="store_true", help="A dump made now.")
         source.add_argument("--from-backup", metavar="NAME", help="A name of listbackups.")
+        parser.add_argument("--no-record", action="store_true", help="Remember nothing of it.")
         parser.add_argument("--format", choices=tuple(FORMATS), default="table")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,6 +59,9 @@ class Command(BaseCommand):
                 "Interrupted; the scratch copy is gone, the real database was only read.",
                 returncode=COULD_NOT_RUN,
             ) from None
+        problem = None if options["no_record"] else record(rehearsal)
+        if problem:
+            self.stderr.write(f"Not recorded: {redact(problem)}")
         self.stdout.write(FORMATS[options["format"]](rehearsal))
         if not rehearsal.safe:
             unsafe = sum(one.verdict is Level.UNSAFE for one in rehearsal.migrations)
