@@ -43,6 +43,7 @@ lint: $(READY)
 	@$(BIN)/python -m apps.database.formatted_sql
 	@$(STATIC) $(BIN)/mypy
 	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run --skip-checks
+	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning manage.py lint_migrations
 	@$(BIN)/pre-commit validate-config
 
 docs: $(READY)

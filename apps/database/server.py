@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -268,8 +269,10 @@ class Cluster:
         self._end()
 
     def _end(self) -> None:
-        self.stop("immediate")
-        self.remove()
+        # What an interrupted initdb leaves running cannot be stopped so; the guardian ends it.
+        with suppress(ServerError):
+            self.stop("immediate")
+            self.remove()
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.stdin.close()
             self._guardian.wait()

@@ -133,8 +133,7 @@ def _select(row: Row, width: int) -> Composed:
     The wrapping function is not immutable, so the planner keeps it and what is in it.
     """
     targets = [
-        # sql-reviewed: text of the catalog or of the models; planned in a read-only
-        # transaction, never run.
+        # sql-reviewed: text of the catalog or of the models; planned, never run.
         SQL("pg_catalog.pg_column_size({})").format(SQL(expression.target))
         for expression in row.expressions
     ]

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.database.keys import UUIDKeyed
+from apps.schema.rehearsal_record import Rehearsal as Rehearsal
 
 
 class MigrationRunQuerySet(models.QuerySet["MigrationRun"]):

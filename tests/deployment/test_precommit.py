@@ -30,6 +30,7 @@ def test_every_hook_runs_a_program_of_the_locked_requirements(
 ) -> None:
     assert set(entries) == {
         *("ruff-check", "ruff-format", "formatted-sql", "detect-secrets", "compose"),
+        "lint-migrations",
     }
     assert all(os.access(entry[0], os.X_OK) for entry in entries.values())
 

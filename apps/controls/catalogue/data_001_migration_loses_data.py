@@ -1,28 +1,23 @@
-"""Before a migration is applied there is a fresh backup that has been restored.
+"""No migration throws data away unnoticed, and before one is applied there is a proven backup.
 
-What a migration drops is gone with its transaction. `dbbackup && verify_backup --latest` before
+What a migration drops is gone with its transaction, and the way back brings a column, not its values. `dbbackup && verify_backup --latest` before
 `migrate`, and `restore_backup --swap` is the way back.
 """
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
-from django.db import migrations
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from apps.backups.catalogue import read_catalogue
-from apps.backups.contents import applied_migrations
 from apps.controls.control import Action, Finding, Level, Scope, Specimen, control
 from apps.controls.inspection import Inspection
+from apps.controls.planted_migrations import SUBJECT, migration, without_migration
 from apps.controls.planting import aged_backup, command, nothing, sequence, write
+from apps.schema.pending import applied_migrations, lossy, pending_migrations
 from config.commands import manage
 
 FRESH = timedelta(hours=24)
-# What SQL of a migration's own takes away.
-LOSSY_SQL = re.compile(r"\b(DELETE\s+FROM|TRUNCATE|DROP\s+(TABLE|COLUMN|SCHEMA))\b", re.IGNORECASE)
 _FILE = "apps/accounts/migrations/9999_specimen.py"
 
 
@@ -35,18 +30,6 @@ def _pending(operations: str, more: str = "") -> Action:
         f"    dependencies = [('accounts', '0001_initial')]\n"
         f"    operations = [{operations}]\n{more}",
     )
-
-
-def pending_migrations(inspection: Inspection) -> list[Any]:
-    """The migrations of the code that the database has not applied, in the order of their names."""
-    loader = MigrationLoader(None)
-    applied = applied_migrations(inspection.cursor)
-    return [
-        migration
-        for (application, name), migration in sorted(loader.disk_migrations.items())
-        if name not in applied.get(application, [])
-        and not set(migration.replaces) & {(application, n) for n in applied.get(application, [])}
-    ]
 
 
 _BACKED_UP = command("dbbackup", "--quiet")
@@ -89,7 +72,8 @@ _HARMLESS = _pending("migrations.RunSQL('SELECT 1', 'SELECT 1')")
     ),
 )
 def backup_before_migrations(inspection: Inspection) -> Iterator[Finding]:
-    pending = [f"{m.app_label}.{m.name}" for m in pending_migrations(inspection)]
+    found = pending_migrations(applied_migrations(inspection.cursor))
+    pending = [f"{migration.app_label}.{migration.name}" for migration, _ in found]
     fresh = _fresh_proof(str(inspection.target.entries["app"]["NAME"]))
     inspection.evidence.update(pending=pending, proven_backup=fresh)
     if pending and fresh is None:
@@ -121,11 +105,11 @@ def _fresh_proof(database: str) -> str | None:
 
 @control(
     "DATA-001.2",
-    "No pending migration loses data without saying so",
+    "No pending migration throws data away without saying so",
     scope=Scope.APPLICATION,
     specimens=(
         Specimen(
-            "a column goes",
+            "a column dropped without a word",
             plant=_pending("migrations.RemoveField('user', 'first_name')"),
             repair=_pending(
                 "migrations.RemoveField('user', 'first_name')",
@@ -138,36 +122,52 @@ def _fresh_proof(database: str) -> str | None:
             peer=True,
         ),
         Specimen(
-            "rows go",
-            plant=_pending("migrations.RunSQL('DELETE FROM accounts_user')"),
-            repair=_HARMLESS,
-            near_miss=_pending("migrations.RunSQL('COMMENT ON TABLE accounts_user IS NULL')"),
-            subject="accounts.9999_specimen",
+            "a column dropped",
+            plant=migration('migrations.RemoveField("verdict", "evidence")'),
+            repair=without_migration,
+            near_miss=migration(
+                "migrations.SeparateDatabaseAndState(state_operations=["
+                'migrations.RemoveField("verdict", "evidence")])'
+            ),
+            subject=SUBJECT,
+            peer=True,
+        ),
+        Specimen(
+            "rows deleted by SQL",
+            plant=migration('migrations.RunSQL("DELETE FROM controls_verdict")'),
+            repair=without_migration,
+            near_miss=migration(
+                "migrations.RunSQL(\"COMMENT ON TABLE controls_verdict IS 'never DELETE FROM'\")"
+            ),
+            subject=SUBJECT,
+            peer=True,
+        ),
+        Specimen(
+            "a type made smaller",
+            plant=migration(
+                'migrations.AlterField("verdict", "title", models.CharField(max_length=20))'
+            ),
+            repair=without_migration,
+            near_miss=migration(
+                'migrations.AlterField("verdict", "title", models.CharField(max_length=900))'
+            ),
+            subject=SUBJECT,
             peer=True,
         ),
     ),
 )
-def losses_are_said(inspection: Inspection) -> Iterator[Finding]:
-    pending = pending_migrations(inspection)
-    inspection.evidence.update(pending=[f"{m.app_label}.{m.name}" for m in pending])
-    for migration in pending:
-        if getattr(migration, "loses_data", ""):
-            continue
-        for loss in filter(None, map(_loss, migration.operations)):
+def nothing_is_thrown_away(inspection: Inspection) -> Iterator[Finding]:
+    pending = pending_migrations(applied_migrations(inspection.cursor))
+    inspection.evidence["pending"] = [f"{m.app_label}.{m.name}" for m, _ in pending]
+    for one, before in pending:
+        declared = getattr(one, "loses_data", "")
+        for said in () if declared else lossy(one, before):
             yield Finding(
                 Level.ERROR,
-                "A pending migration loses data",
-                f"{migration.app_label}.{migration.name}",
-                loss,
-                "In the migration's class: loses_data = 'why nothing of worth goes'",
+                "A pending migration throws data away",
+                said.subject,
+                said.detail,
+                f"{manage('dbbackup')} && {manage('verify_backup --latest')}, then see what it "
+                f"costs: {manage('rehearse_migrations')}; a loss that is meant is said in the "
+                "migration's class: loses_data = 'why nothing of worth goes'",
             )
-
-
-def _loss(operation: Any) -> str | None:
-    """What an operation takes away, as far as its kind tells; None for nothing."""
-    if isinstance(operation, migrations.RemoveField | migrations.DeleteModel):
-        return f"{operation.describe()}."
-    if isinstance(operation, migrations.RunSQL):
-        found = LOSSY_SQL.search(str(operation.sql))
-        return f"Its SQL says {found[0].upper()}." if found else None
-    return None

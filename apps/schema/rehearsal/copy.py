@@ -1,0 +1,119 @@
+"""The scratch copy: restored from a backup, dumped from the live database, or built empty."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from django.db.migrations.executor import MigrationExecutor
+
+from apps.backups.catalogue import CHUNK_BYTES, Backup, backups
+from apps.backups.tools import (
+    ToolError,
+    connection_arguments,
+    fitting,
+    installed_tools,
+    needs_tls,
+    run,
+)
+from apps.database.connection import open_wrapper
+from apps.schema.rehearsal.live import Live
+from apps.schema.rehearsal.place import CannotRehearse, Place, standing_in
+from config.commands import manage
+from config.database import DatabaseEntry
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the copy is made of: `empty`, `live` or `backup`, and then the backup's sidecar."""
+
+    kind: str
+    backup: Backup | None = None
+
+
+def chosen_source(*, empty: bool, live: bool, backup: str | None, database: str) -> Source:
+    """The source that was asked for; without a word the newest backup, or else the live one."""
+    found = backups(database)
+    if empty or live:
+        return Source("empty" if empty else "live")
+    if backup is None:
+        return Source("backup", found[-1]) if found else Source("live")
+    for one in backups():
+        if one.name == backup:
+            return Source("backup", one)
+    raise CannotRehearse(
+        f"There is no complete backup {backup!r}; expected one of: {manage('listbackups')}"
+    )
+
+
+def make_copy(place: Place, source: Source, entry: DatabaseEntry, live: Live) -> str:
+    """A scratch database with the source's content; its name. Raises CannotRehearse."""
+    name = place.create()
+    try:
+        if source.kind == "empty":
+            _build(place, name, live.applied)
+        elif source.backup is None:
+            _dump_and_restore(place, name, entry, live)
+        else:
+            _restore_backup(place, name, source.backup, live)
+    except (ToolError, OSError) as error:
+        raise CannotRehearse(f"The copy could not be made: {error}") from None
+    _analyze(place, name)
+    return name
+
+
+def _analyze(place: Place, name: str) -> None:
+    """Give the planner what it has on the real server, so that durations are like there."""
+    entry = place.admin_entry(name)
+    with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _build(place: Place, name: str, applied: Iterable[tuple[str, str]]) -> None:
+    """Apply the migrations that the live database has, without rows."""
+    with standing_in(place.entry(name)) as connection:
+        executor = MigrationExecutor(connection)
+        wanted = set(applied)
+        plan = [
+            (migration, backwards)
+            for migration, backwards in executor.migration_plan(executor.loader.graph.leaf_nodes())
+            if (migration.app_label, migration.name) in wanted
+        ]
+        executor.recorder.ensure_schema()
+        state = executor.loader.project_state([])
+        for migration, _ in plan:
+            state = executor.apply_migration(state, migration)
+
+
+def _dump_and_restore(place: Place, name: str, entry: DatabaseEntry, live: Live) -> None:
+    tools = fitting(installed_tools(), live.major, needs_tls=needs_tls(entry))
+    command = [str(tools.folder / "pg_dump"), "--format=custom", "--compress=0"]
+    command += ["--no-comments", *connection_arguments(entry)]
+    with TemporaryFile() as dump:
+        run(command, entry, stdout=dump)
+        dump.seek(0)
+        _restore(place, name, dump, live)
+
+
+def _restore_backup(place: Place, name: str, backup: Backup, live: Live) -> None:
+    with open_backup(backup) as plain, TemporaryFile() as local:
+        while chunk := plain.read(CHUNK_BYTES):
+            local.write(chunk)
+        local.seek(0)
+        _restore(place, name, local, live)
+
+
+def _restore(place: Place, name: str, dump: IO[bytes], live: Live) -> None:
+    """Restore as the administrator, because some extensions want one, into the owner's hands."""
+    admin = place.admin_entry(name)
+    tools = fitting(installed_tools(), live.major, needs_tls=needs_tls(admin))
+    with closing(open_wrapper(admin)) as connection, connection.cursor() as cursor:
+        owner = connection.ops.quote_name(str(place.owner["USER"]))
+        cursor.execute(f"ALTER SCHEMA public OWNER TO {owner}")
+        for extension in live.extensions:
+            cursor.execute(f"CREATE EXTENSION IF NOT EXISTS {connection.ops.quote_name(extension)}")
+    command = [str(Path(tools.folder) / "pg_restore"), "--no-owner", "--no-privileges"]
+    command += ["--no-comments", f"--role={place.owner['USER']}", "--exit-on-error"]
+    run([*command, *connection_arguments(admin)], admin, stdin=dump)

@@ -1,0 +1,250 @@
+"""What happened to rows: kept aside before a migration, compared with what is there after it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from psycopg.sql import SQL, Composable, Composed, Identifier
+
+from apps.database.facts.tables import STEADY_TEXT
+from apps.schema.rehearsal.structure import ASIDE, Column, Structure, Table
+
+# Types without an equality of their own, or whose equality hides a change of the text.
+BY_TEXT = ("json", "xml", "point", "numeric", "citext")
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """What one table's rows became; `emptied` counts the values of each column that is gone."""
+
+    table: str
+    rows_before: int
+    rows_after: int
+    lost: int = 0
+    added: int = 0
+    changed: int = 0
+    filled: int = 0
+    emptied: Mapping[str, int] = field(default_factory=dict)
+    checksum_before: str = ""
+    checksum_after: str = ""
+
+    @property
+    def loses_values(self) -> bool:
+        return bool(self.lost or self.changed or any(self.emptied.values()))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A table as it was, its rows kept aside."""
+
+    table: Table
+    rows: int
+    checksum: str
+
+
+def keep_aside(connection: BaseDatabaseWrapper, tables: Iterable[Table]) -> list[Kept]:
+    """Copy the tables' rows into a schema that is no part of the rehearsed one."""
+    tables, kept = list(tables), []
+    if not tables:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(ASIDE)))
+        cursor.execute(SQL("CREATE SCHEMA {}").format(Identifier(ASIDE)))
+        for table in tables:
+            statement = SQL("CREATE UNLOGGED TABLE {} AS TABLE {}")
+            cursor.execute(statement.format(_aside(table), _identifier(table.name)))
+            kept.append(Kept(table, *_checksum(cursor, _aside(table))))
+    return kept
+
+
+def count(cursor: CursorWrapper, table: Table) -> int:
+    """How many rows the table has."""
+    cursor.execute(SQL("SELECT count(*) FROM ONLY {}").format(_identifier(table.name)))
+    return int(cursor.fetchone()[0])
+
+
+def compare_after(
+    connection: BaseDatabaseWrapper, kept: Iterable[Kept], now: Structure
+) -> list[TableChange]:
+    """Each kept table with what it has become; a table and a column stay the same when renamed."""
+    changes = []
+    for one in kept:
+        after = now.tables.get(one.table.oid)
+        pairs = _by_number(one.table, after) if after else []
+        changes.append(_compare(connection, one, after, pairs))
+    return changes
+
+
+def compare_back(
+    connection: BaseDatabaseWrapper, kept: Iterable[Kept], now: Structure
+) -> list[TableChange]:
+    """Each kept table with the one that bears its name after the way back."""
+    changes = []
+    for one in kept:
+        after = now.named(one.table.name)
+        names = {column.name: column for column in after.columns} if after else {}
+        pairs = [(old, names[old.name]) for old in one.table.columns if old.name in names]
+        changes.append(_compare(connection, one, after, pairs))
+    return changes
+
+
+def _by_number(table: Table, after: Table) -> list[tuple[Column, Column]]:
+    numbers = {column.number: column for column in after.columns}
+    return [(old, numbers[old.number]) for old in table.columns if old.number in numbers]
+
+
+def _compare(
+    connection: BaseDatabaseWrapper,
+    kept: Kept,
+    after: Table | None,
+    pairs: list[tuple[Column, Column]],
+) -> TableChange:
+    table, rows, checksum = kept.table, kept.rows, kept.checksum
+    with connection.cursor() as cursor, transaction.atomic(using=connection.alias):
+        cursor.execute("; ".join(STEADY_TEXT))
+        common = {old.name for old, _ in pairs}
+        emptied = _filled_values(cursor, table, [c for c in table.columns if c.name not in common])
+        if after is None:
+            return TableChange(
+                table.name, rows, 0, lost=rows, emptied=emptied, checksum_before=checksum
+            )
+        rows_after, checksum_after = _checksum(cursor, _identifier(after.name))
+        lost, added, changed, filled = 0, 0, 0, 0
+        if (rows, checksum) != (rows_after, checksum_after):
+            lost, added, changed, filled = _differences(cursor, table, after, pairs)
+    return TableChange(
+        table.name,
+        rows,
+        rows_after,
+        lost,
+        added,
+        changed,
+        filled,
+        emptied,
+        checksum,
+        checksum_after,
+    )
+
+
+def _filled_values(cursor: CursorWrapper, table: Table, columns: list[Column]) -> dict[str, int]:
+    if not columns:
+        return {}
+    counts = SQL(", ").join(SQL("count({})").format(Identifier(c.name)) for c in columns)
+    cursor.execute(SQL("SELECT {} FROM {}").format(counts, _aside(table)))
+    found = zip(columns, cursor.fetchone(), strict=True)
+    return {column.name: number for column, number in found if number}
+
+
+def _checksum(cursor: CursorWrapper, table: Composable) -> tuple[int, str]:
+    """Rows, and a sum over them that does not depend on their order; quick, for one server only."""
+    statement = SQL("SELECT count(*), coalesce(sum({}::numeric), 0) FROM {} t")
+    try:
+        with transaction.atomic(using=cursor.db.alias):
+            cursor.execute(statement.format(SQL("pg_catalog.hash_record_extended(t, 0)"), table))
+            rows, total = cursor.fetchone()
+    except DatabaseError:
+        # A type such as json has no hash of its own.
+        by_text = SQL("pg_catalog.hashtextextended(t::text, 0)")
+        cursor.execute(statement.format(by_text, table))
+        rows, total = cursor.fetchone()
+    return int(rows), f"{int(total) & (1 << 64) - 1:016x}"
+
+
+def _differences(
+    cursor: CursorWrapper, table: Table, after: Table, pairs: list[tuple[Column, Column]]
+) -> tuple[int, int, int, int]:
+    """Rows lost, added, changed, and filled where there was NULL; by key where there is one."""
+    keys = [(old, new) for old, new in pairs if old.name in table.key]
+    if not keys or len(keys) != len(table.key):
+        return _counted(cursor, table, after)
+    try:
+        with transaction.atomic(using=cursor.db.alias):
+            cursor.execute(_joined(table, after, pairs, keys, by_text=False))
+            found = cursor.fetchone()
+    except DatabaseError:
+        # The new type does not go back into the old one.
+        cursor.execute(_joined(table, after, pairs, keys, by_text=True))
+        found = cursor.fetchone()
+    lost, added, changed, filled = (int(number) for number in found)
+    return lost, added, changed, filled
+
+
+def _counted(cursor: CursorWrapper, table: Table, after: Table) -> tuple[int, int, int, int]:
+    cursor.execute(
+        SQL("SELECT (SELECT count(*) FROM {}), (SELECT count(*) FROM {})").format(
+            _aside(table), _identifier(after.name)
+        )
+    )
+    before, now = cursor.fetchone()
+    return max(before - now, 0), max(now - before, 0), 0, 0
+
+
+def _joined(
+    table: Table,
+    after: Table,
+    pairs: list[tuple[Column, Column]],
+    keys: list[tuple[Column, Column]],
+    *,
+    by_text: bool,
+) -> Composed:
+    joined = SQL(" AND ").join(
+        SQL("{} = {}").format(_old(old), _new(old, new, by_text=False)) for old, new in keys
+    )
+    values = [pair for pair in pairs if pair not in keys]
+    changed = [
+        SQL("(b.{} IS NOT NULL AND {} IS DISTINCT FROM {})").format(
+            Identifier(old.name), _old(old, by_text=by_text), _new(old, new, by_text=by_text)
+        )
+        for old, new in values
+    ]
+    filled = [
+        SQL("(b.{} IS NULL AND a.{} IS NOT NULL)").format(
+            Identifier(old.name), Identifier(new.name)
+        )
+        for old, new in values
+    ]
+    key_old, key_new = Identifier(keys[0][0].name), Identifier(keys[0][1].name)
+    return SQL(_DIFFERENCES).format(
+        key_old=key_old,
+        key_new=key_new,
+        changed=SQL(" OR ").join(changed) if changed else SQL("false"),
+        filled=SQL(" OR ").join(filled) if filled else SQL("false"),
+        before=_aside(table),
+        after=_identifier(after.name),
+        joined=joined,
+    )
+
+
+_DIFFERENCES = """
+SELECT count(*) FILTER (WHERE a.{key_new} IS NULL),
+       count(*) FILTER (WHERE b.{key_old} IS NULL),
+       count(*) FILTER (WHERE a.{key_new} IS NOT NULL AND b.{key_old} IS NOT NULL AND ({changed})),
+       count(*) FILTER (WHERE a.{key_new} IS NOT NULL AND b.{key_old} IS NOT NULL AND ({filled}))
+FROM {before} b FULL JOIN {after} a ON {joined}
+"""
+
+
+def _old(column: Column, *, by_text: bool = False) -> Composed:
+    by_text = by_text or column.type.startswith(BY_TEXT)
+    return SQL("b.{}::text" if by_text else "b.{}").format(Identifier(column.name))
+
+
+def _new(old: Column, new: Column, *, by_text: bool) -> Composed:
+    """The value after, taken back into the type before: what was cut off stays cut off."""
+    value = SQL("a.{}").format(Identifier(new.name))
+    if old.type != new.type and not by_text:
+        # The catalog's own words for a type, quoted where they have to be.
+        value = value + SQL("::") + SQL(old.type)
+    if by_text or old.type.startswith(BY_TEXT):
+        value = value + SQL("::text")
+    return value
+
+
+def _aside(table: Table) -> Identifier:
+    return Identifier(ASIDE, f"t{table.oid}")
+
+
+def _identifier(name: str) -> Identifier:
+    return Identifier(*name.split(".", 1))

@@ -1,0 +1,1 @@
+"""A corpus of migrations, each with a hazard of its own or with none."""

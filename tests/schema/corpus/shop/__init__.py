@@ -1,0 +1,1 @@
+"""An application whose migrations are rehearsed by tests; its models live in their states only."""
