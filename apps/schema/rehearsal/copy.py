@@ -4,13 +4,17 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
+from typing import Any
 
 from django.db.migrations.executor import MigrationExecutor
+from psycopg.sql import SQL, Identifier
 
-from apps.backups.catalogue import CHUNK_BYTES, Backup, backups
+from apps.backups.catalogue import Backup, backups
+from apps.backups.encryption import KeyProblem
+from apps.backups.opening import open_backup
 from apps.backups.tools import (
+    TIMEOUT_SECONDS,
+    Running,
     ToolError,
     connection_arguments,
     fitting,
@@ -58,7 +62,7 @@ def make_copy(place: Place, source: Source, entry: DatabaseEntry, live: Live) ->
             _dump_and_restore(place, name, entry, live)
         else:
             _restore_backup(place, name, source.backup, live)
-    except (ToolError, OSError) as error:
+    except (ToolError, KeyProblem, OSError) as error:
         raise CannotRehearse(f"The copy could not be made: {error}") from None
     _analyze(place, name)
     return name
@@ -91,29 +95,24 @@ def _dump_and_restore(place: Place, name: str, entry: DatabaseEntry, live: Live)
     tools = fitting(installed_tools(), live.major, needs_tls=needs_tls(entry))
     command = [str(tools.folder / "pg_dump"), "--format=custom", "--compress=0"]
     command += ["--no-comments", *connection_arguments(entry)]
-    with TemporaryFile() as dump:
-        run(command, entry, stdout=dump)
-        dump.seek(0)
+    with Running(command, entry, timeout_seconds=TIMEOUT_SECONDS, stdout=True) as dump:
         _restore(place, name, dump, live)
 
 
 def _restore_backup(place: Place, name: str, backup: Backup, live: Live) -> None:
-    with open_backup(backup) as plain, TemporaryFile() as local:
-        while chunk := plain.read(CHUNK_BYTES):
-            local.write(chunk)
-        local.seek(0)
-        _restore(place, name, local, live)
+    with open_backup(backup) as plain:
+        _restore(place, name, plain, live)
 
 
-def _restore(place: Place, name: str, dump: IO[bytes], live: Live) -> None:
+def _restore(place: Place, name: str, dump: Any, live: Live) -> None:
     """Restore as the administrator, because some extensions want one, into the owner's hands."""
     admin = place.admin_entry(name)
     tools = fitting(installed_tools(), live.major, needs_tls=needs_tls(admin))
     with closing(open_wrapper(admin)) as connection, connection.cursor() as cursor:
-        owner = connection.ops.quote_name(str(place.owner["USER"]))
-        cursor.execute(f"ALTER SCHEMA public OWNER TO {owner}")
+        owner = Identifier(str(place.owner["USER"]))
+        cursor.execute(SQL("ALTER SCHEMA public OWNER TO {}").format(owner))
         for extension in live.extensions:
-            cursor.execute(f"CREATE EXTENSION IF NOT EXISTS {connection.ops.quote_name(extension)}")
+            cursor.execute(SQL("CREATE EXTENSION IF NOT EXISTS {}").format(Identifier(extension)))
     command = [str(Path(tools.folder) / "pg_restore"), "--no-owner", "--no-privileges"]
     command += ["--no-comments", f"--role={place.owner['USER']}", "--exit-on-error"]
-    run([*command, *connection_arguments(admin)], admin, stdin=dump)
+    run([*command, *connection_arguments(admin)], admin, feed=dump)

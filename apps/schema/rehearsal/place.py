@@ -80,6 +80,7 @@ class Place:
 
     def _execute(self, statement: Any) -> None:
         with closing(open_wrapper(self.admin)) as connection, connection.cursor() as cursor:
+            # sql-reviewed: composed where it is asked for, in this class.
             cursor.execute(statement)
 
 
