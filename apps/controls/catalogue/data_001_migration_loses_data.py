@@ -1,8 +1,8 @@
 """No migration throws data away unnoticed, and before one is applied there is a proven backup.
 
 What a migration drops is gone with its transaction, and the way back brings a column, not its
-values. `dbbackup && verify_backup --latest` before `migrate`, and `restore_backup --swap` is the way
-back.
+values. `dbbackup && verify_backup --latest` before `migrate`, and `restore_backup --swap` is
+the way back.
 """
 
 from collections.abc import Iterator

@@ -104,6 +104,7 @@ def _compare(
     table, rows, checksum = kept.table, kept.rows, kept.checksum
     with connection.cursor() as cursor, transaction.atomic(using=connection.alias):
         for statement in STEADY_TEXT:
+            # sql-reviewed: constants of apps/database/facts/tables.py.
             cursor.execute(statement)
         common = {old.name for old, _ in pairs}
         emptied = _filled_values(cursor, table, [c for c in table.columns if c.name not in common])
