@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 
 from config.env import BASE_DIR
 
@@ -34,16 +35,17 @@ class Block:
 
 
 def blocks(path: Path) -> Iterator[Block]:
-    """The fenced blocks of a document."""
+    """The fenced blocks of a document, also those that a list indents."""
     lines = path.read_text(encoding="utf-8").splitlines()
     start, words = None, ()
     for number, line in enumerate(lines, start=1):
-        if not line.startswith("```"):
+        if not line.lstrip().startswith("```"):
             continue
         if start is None:
-            start, words = number, tuple(line.strip("`").split())
+            start, words = number, tuple(line.strip("` ").split())
         else:
-            yield Block(path, start, words, "\n".join(lines[start : number - 1]) + "\n")
+            text = dedent("\n".join(lines[start : number - 1]) + "\n")
+            yield Block(path, start, words, text)
             start = None
     assert start is None, f"{path.name}:{start}: the block never ends"
 
@@ -52,7 +54,7 @@ def code(path: Path) -> str:
     """Everything set as code, a line each: fenced and indented blocks, and spans."""
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     fenced = [block.text.replace("\\\n", " ") for block in blocks(path)]
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^ {4,}(.+)$", prose, flags=re.MULTILINE)
     spans = re.findall(r"`([^`]+)`", prose)
     return "\n".join([*fenced, *indented, *(" ".join(span.split()) for span in spans)])
