@@ -16,6 +16,11 @@ from apps.database.roles import grant_tables, role_names
 class Command(migrate.Command):
     help = "Updates the schema as the owner role, then grants app and auditor their privileges."
 
+    def check(self, *args: Any, **options: Any) -> None:
+        """The system checks, which look at the database as the owner does: app may come later."""
+        with acting_as("owner"):
+            super().check(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         with acting_as("owner"):
             self._refuse_pooler(options["database"])
