@@ -36,6 +36,11 @@ class Command(migrate.Command):
         parser.add_argument("--allow-destructive", action="store_true", help="Data may be lost.")
         parser.add_argument("--no-backup", default="", metavar="REASON", help="Recorded.")
 
+    def check(self, *args: Any, **options: Any) -> None:
+        """The system checks, which look at the database as the owner does: app may come later."""
+        with acting_as("owner"):
+            super().check(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         alias = options["database"]
         with acting_as("owner"):
