@@ -68,6 +68,8 @@ def test_an_encrypted_backup_is_proven(folder: Path) -> None:
         (str(THEIRS), "is not encrypted to the key of BACKUP_AGE_IDENTITY"),
         ("AGE-SECRET-KEY-1WRONG", "is no age key; expected AGE-SECRET-KEY-1"),
     ],
+    # The keys are made anew in every process, and must not be part of a test's name.
+    ids=["missing", "another's", "malformed"],
 )
 def test_a_missing_or_wrong_key_is_one_sentence_without_the_key(
     folder: Path, identity: str | None, sentence: str
