@@ -29,7 +29,7 @@ run: $(READY)
 	@PORT="$(PORT)" $(BIN)/python -m apps.web.launch
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n $(WORKERS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 drills: $(READY)
 	@$(BIN)/python -m pytest drills
