@@ -7,11 +7,12 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS
 
 from apps.backups.tools import (
+    CHUNK_BYTES,
+    Running,
     ToolError,
     connection_arguments,
     fitting,
     installed_tools,
-    run,
     tool_environment,
 )
 from apps.database.connection import open_wrapper
@@ -48,8 +49,10 @@ def pg_dump(address: str, output: Path, role: str = "owner") -> None:
     binaries = system_binaries()
     assert binaries is not None
     tools = fitting(installed_tools(), binaries.major(), needs_tls=True)
-    with output.open("wb") as stream:
-        run([str(tools.folder / "pg_dump"), *connection_arguments(entry)], entry, stdout=stream)
+    command = [str(tools.folder / "pg_dump"), *connection_arguments(entry)]
+    with Running(command, entry, timeout_seconds=60, stdout=True) as dump:
+        chunks = iter(lambda: dump.read(CHUNK_BYTES), b"")
+        output.write_bytes(b"".join(chunks))
 
 
 @pytest.mark.parametrize("pool", ["persistent", "native", "pgbouncer"])
@@ -135,4 +138,4 @@ def test_migrate_and_dbbackup_have_encrypted_sessions_only(server: Secured, tmp_
     names = {re.findall(r"application_name=(\S+)", line)[0] for line in sessions}
     assert names >= {"holdfast-owner", "pg_dump"}
     assert all("SSL enabled (protocol=TLSv1.3" in line for line in sessions)
-    assert any(path.suffix == ".bin" for path in tmp_path.iterdir())
+    assert any(path.name.endswith(".bin.zst") for path in tmp_path.iterdir())

@@ -67,7 +67,7 @@ def _conflict(scratch: Scratch) -> None:
             "a file that another one depends on is gone",
             plant=_LOST,
             repair=_LOST.removed,
-            near_miss=_Writes("schema", "0099_next", "0001_initial"),
+            near_miss=_Writes("schema", "0099_next", "0002_rehearsal"),
             subject="migrations",
             peer=True,
         ),

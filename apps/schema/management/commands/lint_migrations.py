@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.database.server import ServerError
@@ -25,6 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=("table", "json"), default="table")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        for label in options["app_label"]:
+            if label not in apps.app_configs:
+                raise CommandError(f"There is no application {label[:80]!r}; see: showmigrations")
         try:
             found = lint(options["app_label"])
         except (CannotLint, ServerError) as error:

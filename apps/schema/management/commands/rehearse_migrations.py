@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from django.db.migrations.loader import MigrationLoader
 
 from apps.backups.tools import ToolError
 from apps.database.connection import role_entry
@@ -76,12 +77,26 @@ class Command(BaseCommand):
             database=str(entry["NAME"]),
         )
         app, name = options["app_label"], options["migration_name"]
+        _require_target(app, name)
         targets = [(app, name)] if app else []
         return rehearse(entry, read_live(entry), source, targets, self._progress)
 
     def _progress(self, line: str) -> None:
         if sys.stderr.isatty():
             self.stderr.write(line)
+
+
+def _require_target(app: str | None, name: str | None) -> None:
+    """Refuse what no migration is called, before a copy is made. Raises CannotRehearse."""
+    if app is None:
+        return
+    names = [key[1] for key in MigrationLoader(None).graph.nodes if key[0] == app]
+    if not names:
+        raise CannotRehearse(
+            f"There is no application {app[:80]!r} with migrations; see: showmigrations"
+        )
+    if name is not None and name != "zero" and not any(n.startswith(name) for n in names):
+        raise CannotRehearse(f"{app} has no migration {name[:80]!r}; see: showmigrations {app}")
 
 
 @contextmanager
