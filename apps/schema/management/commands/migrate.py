@@ -19,6 +19,8 @@ class Command(migrate.Command):
     def check(self, *args: Any, **options: Any) -> None:
         """The system checks, which look at the database as the owner does: app may come later."""
         with acting_as("owner"):
+            for alias in options.get("databases") or ():
+                self._refuse_pooler(alias)
             super().check(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
