@@ -291,7 +291,9 @@ class Cluster:
             'trap "" INT TERM; read _; '
             'if [ -f "$0/data/postmaster.pid" ]; then '
             'kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")" && sleep 1; fi; '
-            'rm -rf "$0" "$1"'
+            # An interrupted initdb may write on for a moment, so that a folder is not empty yet.
+            'tries=0; while rm -rf "$0" "$1" 2>/dev/null; '
+            '[ -e "$0" ] && [ "$tries" -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done'
         )
         return subprocess.Popen(
             ["/bin/sh", "-c", script, str(self.folder), str(self.socket_folder)],
