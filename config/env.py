@@ -228,9 +228,17 @@ class Environment:
         ]
 
     def secret_values(self) -> list[str]:
-        """The values of the variables that hold secrets."""
-        values = (self.text(variable.name) for variable in VARIABLES if variable.secret)
-        return [value for value in values if value]
+        """What the variables hold that are secrets, and the files that stand for them, by line."""
+        found = []
+        for name in (variable.name for variable in VARIABLES if variable.secret):
+            text = self.text(name) or ""
+            file = self.text(f"{name}_FILE") if f"{name}_FILE" in _DECLARED else None
+            if file and not text:
+                text = read_text(BASE_DIR / file, f"{name}_FILE")
+            # A file of keys has comments.
+            lines = (line.strip() for line in text.splitlines())
+            found += [line for line in lines if line and not line.startswith("#")]
+        return found
 
     def _shown(self, name: str, value: str | None) -> str:
         if value is None:

@@ -35,7 +35,11 @@ def canary(name: str) -> str:
     return f"C4nary-{name}-{secrets.token_hex(6)}/'&+% ü"
 
 
-CANARIES = {role: canary(role) for role in ROLES} | {"key": f"{canary('key')}{'k3Y-' * 12}"}
+CANARIES = {role: canary(role) for role in ROLES} | {
+    "key": f"{canary('key')}{'k3Y-' * 12}",
+    "bucket": canary("bucket"),
+    "identity": f"AGE-SECRET-KEY-1C4NARY{secrets.token_hex(16).upper()}",
+}
 CREDENTIALS = Roles(
     *(Credential(f"canary_{role}", CANARIES[role]) for role in ("owner", "app", "auditor"))
 )
@@ -71,6 +75,19 @@ class World:
         path.write_text(f"{password}\n")
         return {**parts, f"{prefix}_PASSWORD_FILE": str(path)}
 
+    def keys(self, way: str) -> dict[str, str]:
+        """The other secrets, in their variables or in files."""
+        names = {
+            "SECRET_KEY": "key",
+            "BACKUP_S3_SECRET": "bucket",
+            "BACKUP_AGE_IDENTITY": "identity",
+        }
+        if way != "files":
+            return {name: CANARIES[canary] for name, canary in names.items()}
+        for name, canary in names.items():
+            (self.folder / name).write_text(f"{CANARIES[canary]}\n")
+        return {f"{name}_FILE": str(self.folder / name) for name in names}
+
     def variables(self, way: str = "url", **more: str) -> dict[str, str]:
         declared = {variable.name for variable in VARIABLES}
         inherited = {name: value for name, value in os.environ.items() if name not in declared}
@@ -78,9 +95,9 @@ class World:
         return {
             **inherited,
             **self.addresses(way),
+            **self.keys(way),
             "DJANGO_SETTINGS_MODULE": self.settings,
             "ENVIRONMENT": "test",
-            "SECRET_KEY": CANARIES["key"],
             "ALLOWED_HOSTS": "127.0.0.1,testserver",
             "BACKUP_DIR": str(self.folder / "backups"),
             "RUNTIME_DIR": str(self.folder / "run"),

@@ -346,3 +346,12 @@ def test_variables_that_an_address_overrides_are_forgotten(
     # Not only Python's copy: libpq itself sees nothing, either.
     values = {o.keyword: o.val for o in pq.Conninfo.get_defaults()}
     assert CANARY.encode() not in values.values()
+
+
+def test_secrets_are_known_from_their_variables_and_from_the_files_that_stand_for_them(
+    tmp_path: Path,
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("# made by hand\nplain-one\n\nplain-two\n")
+    env = Environment({"SECRET_KEY": "plain-key", "BACKUP_AGE_IDENTITY_FILE": str(keys)})
+    assert env.secret_values() == ["plain-key", "plain-one", "plain-two"]
