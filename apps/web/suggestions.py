@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from config.commands import manage
 
-
 # A backup and its proof do not bring the copy on another machine that DATA-002.5 wants.
 MENDED_BY_A_BACKUP = {"DATA-002.1", "DATA-002.2"}
 
