@@ -36,9 +36,9 @@ def canary(name: str) -> str:
 
 
 CANARIES = {role: canary(role) for role in ROLES} | {
-    "key": f"{canary('key')}{'k3Y-' * 12}",
-    "bucket": canary("bucket"),
-    "identity": f"AGE-SECRET-KEY-1C4NARY{secrets.token_hex(16).upper()}",
+    "key canary": f"{canary('key')}{'k3Y-' * 12}",
+    "bucket canary": canary("bucket"),
+    "identity canary": f"AGE-SECRET-KEY-1C4NARY{secrets.token_hex(16).upper()}",
 }
 CREDENTIALS = Roles(
     *(Credential(f"canary_{role}", CANARIES[role]) for role in ("owner", "app", "auditor"))
@@ -78,9 +78,9 @@ class World:
     def keys(self, way: str) -> dict[str, str]:
         """The other secrets, in their variables or in files."""
         names = {
-            "SECRET_KEY": "key",
-            "BACKUP_S3_SECRET": "bucket",
-            "BACKUP_AGE_IDENTITY": "identity",
+            "SECRET_KEY": "key canary",
+            "BACKUP_S3_SECRET": "bucket canary",
+            "BACKUP_AGE_IDENTITY": "identity canary",
         }
         if way != "files":
             return {name: CANARIES[canary] for name, canary in names.items()}
