@@ -41,16 +41,20 @@ def terminated(site: Site) -> float:
 
 def stalled(site: Site) -> float:
     site.proxy.stall()
-    time.sleep(AWAY_SECONDS + 3)
-    site.proxy.go_on()
+    try:
+        time.sleep(AWAY_SECONDS + 3)
+    finally:
+        site.proxy.go_on()
     return site.accepting()
 
 
 def reset(site: Site) -> float:
     site.proxy.refusing = True
-    site.proxy.reset()
-    time.sleep(AWAY_SECONDS)
-    site.proxy.refusing = False
+    try:
+        site.proxy.reset()
+        time.sleep(AWAY_SECONDS)
+    finally:
+        site.proxy.refusing = False
     return site.accepting()
 
 
@@ -64,9 +68,12 @@ def delayed(site: Site) -> float:
 def unresolved(site: Site) -> float:
     """The name of the database is unknown, and connections must be made anew."""
     site.resolve(known=False)
-    site.proxy.reset()
-    time.sleep(AWAY_SECONDS)
-    site.resolve(known=True)
+    try:
+        site.proxy.reset()
+        time.sleep(AWAY_SECONDS)
+    finally:
+        # A fault that fails must not fail those that come after it.
+        site.resolve(known=True)
     return time.monotonic()
 
 
@@ -105,8 +112,10 @@ def _intruder(site: Site) -> psycopg.Connection:
 def read_only(site: Site) -> float:
     """As after a failover to a server that does not take writes yet."""
     _set_read_only(site, "on")
-    time.sleep(AWAY_SECONDS)
-    _set_read_only(site, "off")
+    try:
+        time.sleep(AWAY_SECONDS)
+    finally:
+        _set_read_only(site, "off")
     return site.accepting()
 
 

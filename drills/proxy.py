@@ -67,7 +67,8 @@ class Proxy:
 
     def _cut(self, writer: asyncio.StreamWriter) -> None:
         connection = writer.get_extra_info("socket")
-        if connection is not None:
+        # A connection whose peer has just left is closed already, though not yet forgotten.
+        if connection is not None and connection.fileno() >= 0:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         writer.transport.abort()
 
@@ -81,8 +82,10 @@ class Proxy:
             self._cut(writer)
             return
         self._writers |= {writer, onward[1]}
-        await asyncio.gather(self._pump(reader, onward[1]), self._pump(onward[0], writer))
-        self._writers -= {writer, onward[1]}
+        try:
+            await asyncio.gather(self._pump(reader, onward[1]), self._pump(onward[0], writer))
+        finally:
+            self._writers -= {writer, onward[1]}
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
