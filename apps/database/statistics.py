@@ -43,6 +43,7 @@ class ConnectionStatistics:
     timeouts: int
     failures: int
     connect_ms: int
+    held_ms: int
 
 
 class _Counters:
@@ -52,7 +53,7 @@ class _Counters:
         self.lock = threading.Lock()
         self.open: WeakSet[psycopg.Connection[Any]] = WeakSet()
         self.started_at = time.time()
-        self.requests = self.failures = self.connect_ms = 0
+        self.requests = self.failures = self.connect_ms = self.held_ms = 0
         self.published_at = 0.0
 
 
@@ -72,6 +73,12 @@ def connecting() -> Iterator[None]:
             _counters.requests += 1
             _counters.failures += failed
             _counters.connect_ms += round((time.monotonic() - started) * 1000)
+
+
+def released(held_seconds: float) -> None:
+    """Count how long a request had its connection, which psycopg's pool does not do for Django."""
+    with _counters.lock:
+        _counters.held_ms += round(held_seconds * 1000)
 
 
 def opened(connection: psycopg.Connection[Any]) -> None:
@@ -107,6 +114,7 @@ def current() -> ConnectionStatistics:
         timeouts=counted.get("requests_errors", 0),
         failures=_counters.failures,
         connect_ms=_counters.connect_ms,
+        held_ms=_counters.held_ms,
     )
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +151,12 @@ def test_its_console_tells_its_sizes_and_how_long_clients_waited(world: World) -
     told = bouncer_settings(entry)
     assert (told["default_pool_size"], told["reserve_pool_size"]) == ("5", "10")
     assert (told["pool_mode"], told["query_wait_timeout"]) == ("transaction", "3")
-    assert bouncer_waiting(entry).transactions > 0
+    before = bouncer_waiting(entry)
+    with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.pg_sleep(0.2)")
+    after = bouncer_waiting(entry)
+    assert after.transactions > before.transactions
+    assert after.held_ms >= before.held_ms + 190
     with pytest.raises(NoAnswer, match="console does not answer"):
         bouncer_settings(world.entry("app", bounced=False))
 
@@ -158,3 +164,23 @@ def test_its_console_tells_its_sizes_and_how_long_clients_waited(world: World) -
 def test_the_controls_of_pooling_see_through_it(world: World) -> None:
     answer = world.manage("assess", "--risk", "TECH-003", "--no-record", "--format", "table")
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_the_share_of_time_spent_waiting_is_what_it_counted(world: World) -> None:
+    def ask(seconds: float) -> None:
+        with (
+            closing(open_wrapper(world.entry("app", bounced=True))) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT pg_catalog.pg_sleep(%s)", [seconds])
+
+    def judged() -> subprocess.CompletedProcess[str]:
+        return world.manage("assess", "--control", "PERF-001.1", "--no-record", "--format", "table")
+
+    with ThreadPoolExecutor(max_workers=60) as clients:
+        # The bouncer has fifteen connections to lend.
+        list(clients.map(ask, [0.5] * 60))
+    crowded = judged()
+    assert crowded.returncode == 1, crowded.stdout + crowded.stderr
+    assert "PgBouncer" in crowded.stdout
+    assert "of their time with the database" in crowded.stdout

@@ -19,10 +19,14 @@ def bouncer_settings(entry: DatabaseEntry) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class BouncerWaiting:
-    """How long clients of one database waited for a server connection, since PgBouncer started."""
+    """How long clients of one database waited for a server connection, and how long they had one.
+
+    Both since PgBouncer started.
+    """
 
     transactions: int
     wait_ms: int
+    held_ms: int
 
 
 def bouncer_waiting(entry: DatabaseEntry) -> BouncerWaiting:
@@ -31,6 +35,7 @@ def bouncer_waiting(entry: DatabaseEntry) -> BouncerWaiting:
     return BouncerWaiting(
         transactions=sum(int(row["total_xact_count"]) for row in rows),
         wait_ms=sum(int(row["total_wait_time"]) for row in rows) // 1000,
+        held_ms=sum(int(row["total_xact_time"]) for row in rows) // 1000,
     )
 
 

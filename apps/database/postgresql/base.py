@@ -27,6 +27,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     client_class = DatabaseClient
     _patience = ConnectPatience()
+    _held_since = 0.0
     # Django's own, by alias, which its type stubs do not know.
     _connection_pools: ClassVar[dict[str, Any]]
     _configure_connection: Callable[[Any], Any]
@@ -69,7 +70,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection.answer_seconds = options.get("answer_timeout")
         connection.isolation_level = self.isolation_level
         statistics.opened(connection)
+        self._held_since = time.monotonic()
         return connection
+
+    def _close(self) -> None:
+        if self.connection is not None:
+            statistics.released(time.monotonic() - self._held_since)
+        super()._close()
 
     def _borrow(self, pool: Pool) -> BoundedConnection:
         """A living connection of the pool within the pool's time-out.
