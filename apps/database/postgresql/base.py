@@ -76,7 +76,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _close(self) -> None:
         if self.connection is not None:
             statistics.released(time.monotonic() - self._held_since)
-        super()._close()
+        super()._close()  # type: ignore[misc]  # its type stubs do not know this one either
 
     def _borrow(self, pool: Pool) -> BoundedConnection:
         """A living connection of the pool within the pool's time-out.
