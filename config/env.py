@@ -83,6 +83,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("TLS_PROXY", "true when a proxy that ends TLS sets X-Forwarded-Proto.", "false"),
     Variable("HSTS_SECONDS", "How long browsers must insist on HTTPS, in production.", "31536000"),
     Variable("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR.", "INFO"),
+    Variable("LOG_FORMAT", "line, json, or auto: json in production, line elsewhere.", "auto"),
     *(variable for role in ROLES for variable in _address_variables(role)),
     Variable(
         "DATABASE_SSLMODE_MINIMUM",
@@ -221,6 +222,13 @@ class Environment:
                 f"{name} is {self._shown(name, value)}; expected {_one_of(choices)}."
             )
         return value
+
+    def log_format(self) -> str:
+        """`json` or `line`, as LOG_FORMAT or the environment says."""
+        chosen = self.choice("LOG_FORMAT", ("auto", "line", "json"))
+        if chosen == "auto":
+            return "json" if self.production else "line"
+        return chosen
 
     def listing(self, name: str) -> list[str]:
         return [

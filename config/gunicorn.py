@@ -12,6 +12,7 @@ with one_sentence():
     bind = f"{_env.text('WEB_HOST')}:{_env.integer('PORT', minimum=1, maximum=65535)}"
     workers = _env.integer("WEB_CONCURRENCY", minimum=1, maximum=1000)
     threads = _env.integer("WEB_THREADS", minimum=1, maximum=1000)
+    _log_format = _env.log_format()
 
 wsgi_app = f"config.{_interface}:application"
 worker_class = "asgi" if _interface == "asgi" else "gthread"
@@ -27,21 +28,28 @@ accesslog = "-"
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redaction": {"()": "apps.database.redaction.RedactionFilter"}},
+    "filters": {
+        "redaction": {"()": "apps.database.redaction.RedactionFilter"},
+        "request_id": {"()": "apps.database.request_id.RequestIdFilter"},
+    },
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} [{process}]: {message}", "style": "{"},
-        "access": {"format": "{message}", "style": "{"},
+        "line": {
+            "format": "{asctime} {levelname} {name} [{process}] {request_id}: {message}",
+            "style": "{",
+        },
+        "access": {"format": "{message} {request_id}", "style": "{"},
+        "json": {"()": "apps.database.json_lines.RedactingJsonFormatter"},
     },
     "handlers": {
         "error": {
             "class": "logging.StreamHandler",
-            "filters": ["redaction"],
-            "formatter": "line",
+            "filters": ["request_id", "redaction"],
+            "formatter": _log_format,
         },
         "access": {
             "class": "logging.StreamHandler",
-            "filters": ["redaction"],
-            "formatter": "access",
+            "filters": ["request_id", "redaction"],
+            "formatter": "json" if _log_format == "json" else "access",
             "stream": "ext://sys.stdout",
         },
     },

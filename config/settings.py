@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "apps.database.request_id.request_id_middleware",
     "apps.database.resilience.OutageMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.web.static.StaticFilesMiddleware",
@@ -222,15 +223,19 @@ DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.Holdfast
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redaction": {"()": "apps.database.redaction.RedactionFilter"}},
+    "filters": {
+        "redaction": {"()": "apps.database.redaction.RedactionFilter"},
+        "request_id": {"()": "apps.database.request_id.RequestIdFilter"},
+    },
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "line": {"format": "{asctime} {levelname} {name} {request_id}: {message}", "style": "{"},
+        "json": {"()": "apps.database.json_lines.RedactingJsonFormatter"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["redaction"],
-            "formatter": "line",
+            "filters": ["request_id", "redaction"],
+            "formatter": env.log_format(),
         },
     },
     "root": {

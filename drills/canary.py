@@ -154,6 +154,13 @@ SCRIPTS = {
         "{secret}; import logging\ntry: raise ValueError(secret)\n"
         "except ValueError: logging.getLogger('x').exception('broken')"
     ),
+    "a JSON log line": (
+        "{secret}; import logging; from apps.database.json_lines import RedactingJsonFormatter\n"
+        "handler = logging.StreamHandler(); handler.setFormatter(RedactingJsonFormatter())\n"
+        "log = logging.getLogger('x'); log.addHandler(handler); log.propagate = False\n"
+        "try: raise ValueError(secret)\n"
+        "except ValueError: log.exception(secret, extra={{'deep': {{'list': [secret]}}}})"
+    ),
     "the pool's log": "{secret}; import logging; logging.getLogger('psycopg.pool').error(secret)",
     "JSON on standard output": "{secret}; import json; print(json.dumps({{'a': secret}}))",
     "a refused statement": (
@@ -274,13 +281,18 @@ def stored_places(world: World) -> Iterator[tuple[str, str]]:
 
 def server_places(world: World) -> Iterator[tuple[str, str]]:
     """gunicorn's own log, and what it answers to strangers while it breaks."""
+    for form in ("line", "json"):
+        yield from _server_places(world, form)
+
+
+def _server_places(world: World, form: str) -> Iterator[tuple[str, str]]:
     port = free_port()
-    log = world.folder / "gunicorn.log"
+    log = world.folder / f"gunicorn-{form}.log"
     with log.open("w") as output:
         web = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py"],
             cwd=world.project,
-            env=world.variables(PORT=str(port)),
+            env=world.variables(PORT=str(port), LOG_FORMAT=form),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -295,8 +307,8 @@ def server_places(world: World) -> Iterator[tuple[str, str]]:
     finally:
         web.terminate()
         web.wait(timeout=40)
-    yield "gunicorn's log", log.read_text()
-    yield "answers of gunicorn", "\n".join(answers)
+    yield f"gunicorn's log, {form}", log.read_text()
+    yield f"answers of gunicorn, {form}", "\n".join(answers)
 
 
 def answer(address: str) -> str:
