@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import environ
+from croniter import croniter
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -20,6 +21,7 @@ INTERFACES = ("wsgi", "asgi")
 ENVIRONMENTS = ("production", "development", "test")
 BACKUP_KEYS = ("BACKUP_S3_KEY_ID", "BACKUP_S3_SECRET", "BACKUP_AGE_IDENTITY")
 ROLES = ("app", "owner", "auditor", "admin")
+CRON_FIELDS = 5
 # Shorter names, such as DEBUG, have neighbours that mean something else.
 SHORTEST_NAME_WITH_SLIPS = 10
 
@@ -125,6 +127,16 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("BACKUP_OFFSITE_DIR", "Folder of another machine, for copies of the backups."),
     Variable("BACKUP_OFFSITE_BUCKET", "Bucket for copies of the backups; BACKUP_S3_… reach it."),
     Variable("BACKUP_PROVIDER", "Whose own backups are relied upon too, such as Railway."),
+    *(
+        Variable(f"JOB_{name}", f"When the worker {does}: five fields of cron, UTC, or off.", cron)
+        for name, does, cron in (
+            ("ASSESS", "judges the database", "7 * * * *"),
+            ("BACKUP", "makes a backup", "10 1 * * *"),
+            ("VERIFY", "proves the newest backup", "10 2 * * *"),
+            ("COPY", "copies backups to the second place, where there is one", "10 3 * * *"),
+            ("PRUNE", "deletes the backups that are kept no longer", "10 4 * * *"),
+        )
+    ),
     Variable("RUNTIME_DIR", "Folder where web processes publish their statistics.", "var/run"),
     Variable("WEB_INTERFACE", "wsgi (threads) or asgi (an event loop; needs a pool).", "wsgi"),
     Variable("PORT", "Port that the web server listens on.", "8000"),
@@ -220,6 +232,18 @@ class Environment:
         if value is None or value not in choices:
             raise ConfigurationError(
                 f"{name} is {self._shown(name, value)}; expected {_one_of(choices)}."
+            )
+        return value
+
+    def cron(self, name: str) -> str | None:
+        """Five fields of cron, or None for `off`."""
+        value = (self.text(name) or "").strip()
+        if value == "off":
+            return None
+        if len(value.split()) != CRON_FIELDS or not croniter.is_valid(value):
+            raise ConfigurationError(
+                f"{name} is {self._shown(name, value)}; expected five fields of cron, such as "
+                "'7 * * * *', or off."
             )
         return value
 

@@ -66,7 +66,7 @@ INSTALLED_APPS = [
     "apps.schema",
     "apps.controls",
     "apps.risks",
-    "apps.monitoring",
+    "apps.monitoring.apps.MonitoringConfig",
     "apps.web",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "apps.backups.apps.BackupLibraryConfig",
+    "apps.monitoring.apps.QueueConfig",
     "health_check",
     "csp",
 ]
@@ -220,6 +221,16 @@ BACKUP_PROVIDER = env.text("BACKUP_PROVIDER")
 DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.HoldfastConnector"}}
 
 # Logs
+# When the work that runs by itself falls due, by the job's name; those that are off have no line.
+JOBS = {
+    name: cron
+    for name in ("assess", "backup", "verify", "copy", "prune")
+    if (name != "copy" or env.text("BACKUP_OFFSITE_DIR") or env.text("BACKUP_OFFSITE_BUCKET"))
+    and (cron := env.cron(f"JOB_{name.upper()}"))
+}
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
+PROCRASTINATE_ON_APP_READY = "apps.monitoring.queue.register"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -245,6 +256,9 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would pass by the filter.
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # They would tell at every command that there is a schedule.
+        "procrastinate.blueprints": {"level": "WARNING"},
+        "procrastinate.periodic": {"level": "WARNING"},
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
     },
 }

@@ -162,9 +162,11 @@ def table_privileges(configs: Iterable[AppConfig] | None = None) -> list[TablePr
         owners: set[str] = getattr(config, "owner_writes", set())
         reads: bool = getattr(config, "auditor_reads", False)
         for model in config.get_models(include_auto_created=True):
-            if not model._meta.managed or model._meta.proxy:
-                continue
             table = model._meta.db_table
+            # A library may make its tables by SQL; what we say of them holds all the same.
+            named = table in evidence | owners
+            if model._meta.proxy or not (model._meta.managed or named):
+                continue
             if table in evidence:
                 rights.append(TablePrivileges(table, "SELECT", "SELECT, INSERT"))
             else:
