@@ -8,8 +8,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import dj_database_url
 from psycopg import IsolationLevel
 
-from config.env import BASE_DIR, ConfigurationError, Environment, prefix_of, read_text
+from config.env import BASE_DIR, ConfigurationError, Environment, read_text
 from config.tls import plaintext_host, root_certificate
+from config.variables import prefix_of
 
 # Django's own, whose connections are bounded and tried again.
 ENGINE = "apps.database.postgresql"

@@ -4,7 +4,8 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-from config.env import BASE_DIR, LIBPQ_FORGOTTEN, LIBPQ_REFUSED, VARIABLES, Variable
+from config.env import BASE_DIR
+from config.variables import LIBPQ_FORGOTTEN, LIBPQ_REFUSED, VARIABLES, Variable
 
 PAGE = BASE_DIR / "docs" / "environment.md"
 # Which variables stand under which heading, by the beginning of their names, first match first.

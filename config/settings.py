@@ -13,15 +13,9 @@ from config.database import (
     pool_mode,
     session_settings,
 )
-from config.env import (
-    BASE_DIR,
-    INTERFACES,
-    ROLES,
-    ConfigurationError,
-    load_environment,
-    read_text,
-)
+from config.env import BASE_DIR, INTERFACES, ConfigurationError, load_environment, read_text
 from config.tls import plaintext_host
+from config.variables import ROLES
 
 env = load_environment()
 

@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Identifier
 
 from apps.database.roles import Credential, Roles
 from apps.database.server import Cluster, free_port
-from config.env import ROLES, VARIABLES, prefix_of
+from config.variables import ROLES, VARIABLES, prefix_of
 
 DATABASE = "canary"
 COMMAND_SECONDS = 40

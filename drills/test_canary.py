@@ -10,7 +10,7 @@ from django.core.management import get_commands
 
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import provision
-from config.env import VARIABLES
+from config.variables import VARIABLES
 from drills.canary import (
     CREDENTIALS,
     DATABASE,

@@ -14,7 +14,7 @@ import pytest
 
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles
-from config.env import VARIABLES
+from config.variables import VARIABLES
 
 DATABASE = "holdfast_test"
 

@@ -19,7 +19,8 @@ from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Cluster, free_port
 from config.database import DatabaseEntry, database_entry
-from config.env import BASE_DIR, VARIABLES, Environment
+from config.env import BASE_DIR, Environment
+from config.variables import VARIABLES
 from tests.programs import require
 
 DATABASE = "secured"

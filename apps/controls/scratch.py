@@ -27,7 +27,8 @@ from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Binaries, Cluster, free_port
 from config.database import DatabaseEntry, database_entry
-from config.env import BASE_DIR, VARIABLES, Environment
+from config.env import BASE_DIR, Environment
+from config.variables import VARIABLES
 
 CLEAN, SCRATCH = "holdfast_clean", "holdfast_scratch"
 PEER_SECONDS = 60

@@ -7,7 +7,7 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS
 
 from config.database import speaks_clear
-from config.env import prefix_of
+from config.variables import prefix_of
 
 HINT = "Turn TLS on at the server and remove DATABASE_PLAINTEXT_HOST: see docs/tls.md."
 

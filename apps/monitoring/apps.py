@@ -3,6 +3,8 @@
 from typing import ClassVar
 
 from django.apps import AppConfig
+from procrastinate import App
+from procrastinate.contrib.django import procrastinate_app
 from procrastinate.contrib.django.apps import ProcrastinateConfig
 
 
@@ -24,3 +26,8 @@ class QueueConfig(ProcrastinateConfig):
         *("procrastinate_jobs", "procrastinate_events", "procrastinate_periodic_defers"),
         "procrastinate_workers",
     }
+
+    def ready(self) -> None:
+        # Django may make its applications again, with other settings; the queue is made once.
+        if not isinstance(procrastinate_app.current_app, App):
+            super().ready()

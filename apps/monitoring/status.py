@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from croniter import croniter
+from cronsim import CronSim
 from django.utils import timezone
 
 from apps.monitoring.models import JobRun
@@ -27,6 +27,11 @@ class JobStatus:
         if self.last.finished_at is None:
             return "running"
         return "done" if self.last.exit_code in self.job.answers else "failed"
+
+    @property
+    def badge(self) -> str:
+        """The name of the badge that the state has."""
+        return {"done": "pass", "failed": "fail"}.get(self.state, "unknown")
 
     def as_json(self) -> dict[str, Any]:
         last = self.last
@@ -53,5 +58,4 @@ def due_at(job: Job) -> datetime | None:
     """When the job falls due next; None when only on request."""
     if job.cron is None:
         return None
-    due: datetime = croniter(job.cron, timezone.now().astimezone(UTC)).get_next(datetime)
-    return due
+    return next(CronSim(job.cron, timezone.now().astimezone(UTC)))

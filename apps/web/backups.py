@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from apps.backups.catalogue import Proof
 from apps.backups.models import BackupRow, VerificationRow
 from apps.database.retries import read_again
-from apps.web.access import readers_only
+from apps.risks.access import readers_only
 from config.commands import manage
 
 SHOWN = 60

@@ -27,14 +27,8 @@ from apps.database.embedded import DATABASE, development_cluster, lies_outside
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Cluster, ServerError
 from config.database import DatabaseEntry, database_entry, session_settings
-from config.env import (
-    BASE_DIR,
-    ROLES,
-    ConfigurationError,
-    Environment,
-    load_environment,
-    prefix_of,
-)
+from config.env import BASE_DIR, ConfigurationError, Environment, load_environment
+from config.variables import ROLES, prefix_of
 
 ENV_FILE = BASE_DIR / ".env"
 PROFILE = "docs/risk-profile.md"

@@ -16,11 +16,11 @@ from apps.controls.control import Control
 from apps.controls.discovery import all_controls
 from apps.controls.models import Verdict
 from apps.database.retries import read_again
+from apps.risks.access import readers_only
 from apps.risks.exposure import RiskStanding, astandings
 from apps.risks.method import RATING_WORDS
 from apps.risks.models import Risk
 from apps.risks.models.risk import LONGEST_QUERY, searchable
-from apps.web.access import readers_only
 from apps.web.register import build, current_revisions
 from config.commands import manage
 

@@ -12,7 +12,8 @@ import psycopg
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Cluster
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 
 DATABASE = "service"
 ROLES = Roles(

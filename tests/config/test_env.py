@@ -8,9 +8,6 @@ from psycopg import pq
 
 from config import env as module
 from config.env import (
-    LIBPQ_FORGOTTEN,
-    LIBPQ_REFUSED,
-    VARIABLES,
     ConfigurationError,
     Environment,
     become_web_process,
@@ -19,6 +16,7 @@ from config.env import (
     one_sentence,
     read_env_file,
 )
+from config.variables import LIBPQ_FORGOTTEN, LIBPQ_REFUSED, VARIABLES
 
 CANARY = "Canary-S3cr3t-0"
 

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from config.env import BASE_DIR, VARIABLES, read_env_file
+from config.env import BASE_DIR, read_env_file
+from config.variables import VARIABLES
 
 EXAMPLE = BASE_DIR / ".env.example"
 ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)

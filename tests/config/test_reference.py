@@ -4,8 +4,9 @@ import re
 import subprocess
 import sys
 
-from config.env import BASE_DIR, LIBPQ_FORGOTTEN, LIBPQ_REFUSED, VARIABLES, Variable
+from config.env import BASE_DIR
 from config.reference import PAGE, _group_of, page
+from config.variables import LIBPQ_FORGOTTEN, LIBPQ_REFUSED, VARIABLES, Variable
 
 
 def test_the_page_is_fresh() -> None:

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 
 CANARY = "Canary-S3cr3t-0"
 KEY = "kY7-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2

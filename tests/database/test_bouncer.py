@@ -20,7 +20,8 @@ from apps.database.facts.errors import NoAnswer
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Cluster, free_port
 from config.database import DatabaseEntry, database_entry
-from config.env import BASE_DIR, VARIABLES, Environment
+from config.env import BASE_DIR, Environment
+from config.variables import VARIABLES
 from tests.bouncer import bouncer
 from tests.programs import require_program
 

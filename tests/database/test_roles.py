@@ -11,7 +11,8 @@ import pytest
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, plan, provision
 from apps.database.server import Cluster
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 
 PASSWORD = "Canary-S3cr3t-0"
 DATABASE = "service"

@@ -11,7 +11,8 @@ from apps.controls.catalogue.sec_004_tls_not_enforced import DAYS_LEFT
 from apps.database import refusals
 from apps.database.connection import open_wrapper
 from apps.database.facts import certificate
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 from tests.secured import Secured, entry_for
 
 pytestmark = pytest.mark.django_db

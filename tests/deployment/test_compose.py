@@ -16,7 +16,8 @@ from apps.database.embedded import scratch_cluster
 from apps.database.facts.plaintext import plaintext_refusal
 from apps.database.server import free_port
 from config.database import DatabaseEntry
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 from tests.programs import require, require_program
 
 COMPOSE = BASE_DIR / "docker-compose.yml"

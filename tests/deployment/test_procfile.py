@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from apps.database.server import Cluster, free_port
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 from tests import environment
 
 HONCHO = str(Path(sys.executable).parent / "honcho")

@@ -12,7 +12,8 @@ from django.core.management import CommandError, get_commands, load_command_clas
 
 from apps.database.server import Cluster
 from bench.pool_sizes import SIZES
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 from tests import environment
 from tests.docs.reading import DOCUMENTS, Block, Command, blocks, commands
 

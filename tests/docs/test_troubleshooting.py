@@ -14,7 +14,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Cluster, free_port
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 from tests.docs.reading import message_pattern, own_messages, quoted_messages
 
 DOCUMENT = BASE_DIR / "docs" / "troubleshooting.md"

@@ -13,7 +13,8 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from apps.database.server import Cluster
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 from tests import environment
 
 

@@ -17,7 +17,8 @@ from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, provision
 from apps.database.server import Binaries, Cluster
 from config.database import DatabaseEntry, database_entry
-from config.env import BASE_DIR, VARIABLES, Environment
+from config.env import BASE_DIR, Environment
+from config.variables import VARIABLES
 
 CLEAN = "clean"
 

@@ -38,7 +38,8 @@ from apps.database.facts.repository import tracked_files
 from apps.database.facts.server import setting
 from apps.database.facts.sessions import session_texts
 from apps.database.redaction import RedactionFilter, known_secrets, secret_pattern
-from config.env import BASE_DIR, prefix_of
+from config.env import BASE_DIR
+from config.variables import prefix_of
 
 SCRAM = "scram-sha-256"
 # An address with a password in it, or a statement that carries a password in clear. A SCRAM
