@@ -93,7 +93,11 @@ def test_a_wrong_environment_is_one_sentence_and_exit_code_3(
 def test_reading_settings_starts_and_reaches_nothing() -> None:
     setup = "import django; django.setup(); from django.conf import settings; settings.DATABASES"
     answer = run("-c", WATCH + setup, **PRODUCTION, DJANGO_SETTINGS_MODULE="config.settings")
-    assert (answer.returncode, answer.stderr) == (0, "")
+    # croniter, which procrastinate imports, asks `file` how wide Python's numbers are.
+    seen = [
+        line for line in answer.stderr.splitlines() if "Popen ('file', ['file', '-b'" not in line
+    ]
+    assert (answer.returncode, seen) == (0, [])
 
 
 def test_the_watch_over_settings_sees_a_process_and_a_connection() -> None:
