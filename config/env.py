@@ -20,6 +20,7 @@ INTERFACES = ("wsgi", "asgi")
 ENVIRONMENTS = ("production", "development", "test")
 BACKUP_KEYS = ("BACKUP_S3_KEY_ID", "BACKUP_S3_SECRET", "BACKUP_AGE_IDENTITY")
 ROLES = ("app", "owner", "auditor", "admin")
+ASSESSED = "ASSESS_DATABASE_URL"
 # Shorter names, such as DEBUG, have neighbours that mean something else.
 SHORTEST_NAME_WITH_SLIPS = 10
 
@@ -84,6 +85,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("HSTS_SECONDS", "How long browsers must insist on HTTPS, in production.", "31536000"),
     Variable("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR.", "INFO"),
     *(variable for role in ROLES for variable in _address_variables(role)),
+    Variable(
+        ASSESSED,
+        "Address of a database that is not this project's, for assess to judge.",
+        secret=True,
+    ),
     Variable(
         "DATABASE_SSLMODE_MINIMUM",
         "Weakest TLS that production accepts: verify-full, verify-ca or require.",
@@ -364,13 +370,13 @@ _forgotten: frozenset[str] = frozenset()
 
 
 def become_web_process() -> None:
-    """Forget the addresses of every role but app and the keys of the backups, before settings.
+    """Forget every address but app's and the keys of the backups, before settings.
 
     The web process holds app's credentials only, also where one `.env` has them all.
     """
     global _forgotten  # settings are loaded by name, so nothing can be handed to them
     _forgotten = frozenset(
         variable.name for role in ROLES if role != "app" for variable in _address_variables(role)
-    ).union(name for name in _DECLARED if name.startswith(BACKUP_KEYS))
+    ).union((ASSESSED,), (name for name in _DECLARED if name.startswith(BACKUP_KEYS)))
     for name in _forgotten:
         os.environ.pop(name, None)
