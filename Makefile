@@ -50,6 +50,7 @@ lint: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python -m config.reference
+	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning -m apps.controls.reference
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

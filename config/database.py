@@ -91,6 +91,25 @@ def database_entry(env: Environment, role: str) -> DatabaseEntry | None:
     return entry
 
 
+def assessed_entry(url: str, variable: str, env: Environment) -> DatabaseEntry:
+    """The entry of a database that is not the project's: its sessions may only read.
+
+    `variable` is what the address was given in. Raises ConfigurationError as database_entry does.
+    """
+    entry = parse_address(url, variable)
+    for part, what in (("HOST", "host"), ("NAME", "database name"), ("USER", "user")):
+        if not entry[part]:
+            raise ConfigurationError(
+                f"{variable}: the {what} is missing; expected "
+                "postgresql://USER:PASSWORD@HOST:PORT/NAME."
+            )
+    _check_names(entry, lambda part: variable, env)
+    _enforce_tls(entry, lambda part: variable, env)
+    _add_behaviour(entry, env, "auditor")
+    entry["OPTIONS"]["options"] += " -c default_transaction_read_only=on"
+    return entry
+
+
 def parse_address(url: str, variable: str) -> DatabaseEntry:
     """A PostgreSQL address as a DATABASES entry, its scheme and options on the allow-list."""
     _check_text(url, variable)

@@ -292,7 +292,7 @@ _forgotten: frozenset[str] = frozenset()
 
 
 def become_web_process() -> None:
-    """Forget the addresses of every role but app and the keys of the backups, before settings.
+    """Forget every address but app's and the keys of the backups, before settings.
 
     The web process holds app's credentials only, also where one `.env` has them all.
     """

@@ -15,6 +15,7 @@ GROUPS = (
     ("The database, as owner", ("DATABASE_OWNER_",)),
     ("The database, as auditor", ("DATABASE_AUDITOR_",)),
     ("The database, as admin", ("DATABASE_ADMIN_",)),
+    ("A database that is not the project's", ("ASSESS_",)),
     ("Encryption, pooling, time-outs", ("DATABASE_",)),
     ("Backups", ("BACKUP_", "DBBACKUP_")),
     ("The web server", ("WEB_", "PORT", "RUNTIME_")),

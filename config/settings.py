@@ -9,13 +9,14 @@ from config.backups import (
 from config.database import (
     MINIMUMS,
     SESSION_TIME_ZONE,
+    assessed_entry,
     database_entry,
     pool_mode,
     session_settings,
 )
 from config.env import BASE_DIR, INTERFACES, ConfigurationError, load_environment, read_text
 from config.tls import plaintext_host
-from config.variables import ROLES
+from config.variables import ASSESSED, ROLES
 
 env = load_environment()
 
@@ -122,6 +123,10 @@ DATABASE_SSLMODE_MINIMUM = env.choice("DATABASE_SSLMODE_MINIMUM", MINIMUMS)
 DATABASE_PLAINTEXT_HOST = plaintext_host(env)
 DATABASE_ROLES = {role: entry for role, entry in _entries.items() if entry is not None}
 
+# A database that is not the project's, for `assess` to judge
+_address = env.text(ASSESSED)
+ASSESSED_DATABASE = assessed_entry(_address, ASSESSED, env) if _address else None
+
 # Seconds after which a transaction counts as left open: one of the service, and one of a command,
 # such as a backup or a migration
 LONG_TRANSACTION_SECONDS = 60
@@ -177,7 +182,10 @@ CONTENT_SECURITY_POLICY = {
 # Reports of errors never show an address, and nothing shows these values.
 DEFAULT_EXCEPTION_REPORTER = "apps.database.redaction.RedactingReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.database.redaction.RedactingReporterFilter"
-KNOWN_SECRETS = env.secret_values()
+KNOWN_SECRETS = [
+    *env.secret_values(),
+    *([str(ASSESSED_DATABASE["PASSWORD"])] if ASSESSED_DATABASE else []),
+]
 
 # Language and time; what pages show is what every session of the database has
 LANGUAGE_CODE = "en-gb"

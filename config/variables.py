@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 ROLES = ("app", "owner", "auditor", "admin")
+ASSESSED = "ASSESS_DATABASE_URL"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR.", "INFO"),
     Variable("LOG_FORMAT", "line, json, or auto: json in production, line elsewhere.", "auto"),
     *(variable for role in ROLES for variable in address_variables(role)),
+    Variable(
+        ASSESSED,
+        "Address of a database that is not this project's, for assess to judge.",
+        secret=True,
+    ),
     Variable(
         "DATABASE_SSLMODE_MINIMUM",
         "Weakest TLS that production accepts: verify-full, verify-ca or require.",

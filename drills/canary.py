@@ -20,9 +20,11 @@ from psycopg.sql import SQL, Identifier
 
 from apps.database.roles import Credential, Roles
 from apps.database.server import Cluster, free_port
-from config.variables import ROLES, VARIABLES, prefix_of
+from config.variables import ASSESSED, ROLES, VARIABLES, prefix_of
 
 DATABASE = "canary"
+# The role of an address that `assess` is pointed at.
+STRANGER = "canary_stranger"
 COMMAND_SECONDS = 40
 # Commands that serve, wait for a person or run the tests end with the time that they get.
 SERVING = {"runserver", "testserver"}
@@ -35,7 +37,7 @@ def canary(name: str) -> str:
     return f"C4nary-{name}-{secrets.token_hex(6)}/'&+% ü"
 
 
-CANARIES = {role: canary(role) for role in ROLES} | {
+CANARIES = {role: canary(role) for role in (*ROLES, "assessed")} | {
     "key canary": f"{canary('key')}{'k3Y-' * 12}",
     "bucket canary": canary("bucket"),
     "identity canary": f"AGE-SECRET-KEY-1C4NARY{secrets.token_hex(16).upper()}",
@@ -87,6 +89,12 @@ class World:
         for name, canary in names.items():
             (self.folder / name).write_text(f"{CANARIES[canary]}\n")
         return {f"{name}_FILE": str(self.folder / name) for name in names}
+
+    def assessed(self, socket: str = "") -> dict[str, str]:
+        """The address of a database that is not the project's; its password is a canary too."""
+        host = quote(socket or str(self.cluster.socket_folder), safe="")
+        password = quote(CANARIES["assessed"], safe="")
+        return {ASSESSED: f"postgresql://{STRANGER}:{password}@{host}/{DATABASE}"}
 
     def variables(self, way: str = "url", **more: str) -> dict[str, str]:
         declared = {variable.name for variable in VARIABLES}
@@ -243,6 +251,13 @@ def spoken_places(world: World) -> Iterator[tuple[str, str]]:
     """What commands print that have a secret in their hands."""
     for name, arguments in COMMANDS.items():
         yield name, world.manage(*arguments, **world.variables("files"))
+    for name, more in (
+        ("assess, of an address", world.assessed()),
+        ("assess, of an address (no server)", world.assessed("/nowhere")),
+        ("assess, of a wrong address", {ASSESSED: f"{world.assessed()[ASSESSED]}?service=x"}),
+    ):
+        for form in ("table", "json", "sarif"):
+            yield name, world.manage("assess", "--format", form, **world.variables("url", **more))
     for name, script in SCRIPTS.items():
         yield name, world.manage("shell", "--no-imports", "-c", script.format(secret=SECRET))
 

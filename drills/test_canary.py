@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
+from psycopg.sql import SQL, Identifier, Literal
 
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import provision
 from config.variables import VARIABLES
 from drills.canary import (
+    CANARIES,
     CREDENTIALS,
     DATABASE,
     NOT_RUN,
     OFF,
     ON,
+    STRANGER,
     World,
     command_places,
     hits,
@@ -44,6 +47,15 @@ def world() -> Iterator[World]:
         copy_project(project)
         with cluster.connect() as admin:
             provision(admin, DATABASE, CREDENTIALS)
+            role = Identifier(STRANGER)
+            # The server's log has every statement, and is swept too.
+            verifier = admin.pgconn.encrypt_password(
+                CANARIES["assessed"].encode(), STRANGER.encode(), b"scram-sha-256"
+            ).decode()
+            admin.execute(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, Literal(verifier)))
+            admin.execute(
+                SQL("GRANT CONNECT ON DATABASE {} TO {}").format(Identifier(DATABASE), role)
+            )
         made = World(cluster, project, Path(folder))
         for command in (
             ("migrate", "--verbosity", "0"),
@@ -78,7 +90,7 @@ def all_places(world: World) -> Iterator[tuple[str, str]]:
 
 
 def test_every_secret_variable_is_planted(world: World) -> None:
-    ways = [world.variables(way) for way in ("url", "parts", "files")]
+    ways = [world.variables(way) for way in ("url", "parts", "files")] + [world.assessed()]
     planted = {name for variables in ways for name in variables}
     assert {variable.name for variable in VARIABLES if variable.secret} <= planted
 

@@ -14,15 +14,20 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import timezone
 
 from apps.controls import models
+from apps.controls.changes import Change
 from apps.controls.control import Control, State, Verdict
-from apps.controls.inspection import Target
+from apps.controls.inspection import KnownEntries, Target
 from apps.controls.judge import Budget, judge
+from apps.controls.suppressions import Suppression, suppress
 from apps.database.connection import acting_as, open_wrapper, role_entry
 from apps.database.direct import require_direct
 from apps.database.facts.server import server_version, session_role
+from config.database import DatabaseEntry, is_socket
 
 # Any number serves, so long as nothing else in the database takes it.
 CHAIN_LOCK = 0x486F6C64
+# Evidence that cannot be written soon is not worth waiting for: the report says so.
+RECORD_LOCK_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Report:
     duration_seconds: float
     verdicts: tuple[Verdict, ...]
     assessment: UUID | None = None
+    expired: tuple[Suppression, ...] = ()
+    unused: tuple[Suppression, ...] = ()
+    # None when nobody asked.
+    changes: tuple[Change, ...] | None = None
 
     @property
     def totals(self) -> dict[str, int]:
@@ -60,6 +69,11 @@ class Report:
             "duration_seconds": round(self.duration_seconds, 3),
             "totals": self.totals,
             "verdicts": [verdict.as_json() for verdict in self.verdicts],
+            "suppressions": {
+                "expired": [suppression.as_json() for suppression in self.expired],
+                "unused": [suppression.as_json() for suppression in self.unused],
+            },
+            "changes": None if self.changes is None else [c.as_json() for c in self.changes],
         }
 
 
@@ -72,31 +86,50 @@ def own_target(alias: str = DEFAULT_DB_ALIAS) -> Target:
     return Target(name=alias, entries=entries, own=True)
 
 
+def address_target(entry: DatabaseEntry, app_role: str = "") -> Target:
+    """A database that is not the project's, judged by the role of its address.
+
+    `app_role` is the role that its service uses, where that is known.
+    """
+    name = str(entry["NAME"])
+    if not is_socket(entry):
+        name = f"{entry['HOST']}:{entry['PORT'] or 5432}/{name}"
+    return Target(name=name, entries=KnownEntries(auditor=entry), own=False, app_role=app_role)
+
+
 def assess(
     target: Target,
     controls: Sequence[Control],
     *,
-    active: bool = True,
+    active: bool | None = None,
     budget: Budget | None = None,
     progress: Callable[[Verdict], None] = lambda verdict: None,
+    suppressions: Sequence[Suppression] = (),
 ) -> Report:
-    """Judge the target. Raises DatabaseError when it cannot be reached at all."""
+    """Judge the target. Raises DatabaseError when it cannot be reached at all.
+
+    Active controls are judged on the project's own database, elsewhere when `active` says so.
+    """
     started_at, start = timezone.now(), time.monotonic()
     with closing(open_wrapper(target.entries["auditor"])) as connection:
         require_direct(connection)
         with connection.cursor() as cursor:
             role, version = session_role(cursor), server_version(cursor)
         verdicts = []
-        for verdict in judge(controls, target, connection, active=active, budget=budget):
+        attempts = target.own if active is None else active
+        for verdict in judge(controls, target, connection, active=attempts, budget=budget):
             progress(verdict)
             verdicts.append(verdict)
+    applied = suppress(verdicts, suppressions, timezone.localdate(started_at))
     return Report(
         database=target.name,
         role=role,
         server_version=version,
         started_at=started_at,
         duration_seconds=time.monotonic() - start,
-        verdicts=tuple(verdicts),
+        verdicts=applied.verdicts,
+        expired=applied.expired,
+        unused=applied.unused,
     )
 
 
@@ -107,6 +140,10 @@ def record(report: Report, *, complete: bool) -> Report:
     """
     with acting_as("auditor"), transaction.atomic():
         with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_catalog.set_config('lock_timeout', %s, true)",
+                [f"{RECORD_LOCK_MILLISECONDS}ms"],
+            )
             # The next place in the chain is read and taken by one assessment at a time.
             cursor.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
         last = models.Assessment.objects.newest()

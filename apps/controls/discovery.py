@@ -9,7 +9,7 @@ from functools import cache
 from types import ModuleType
 
 from apps.controls import catalogue
-from apps.controls.control import Control
+from apps.controls.control import Control, Scope
 
 
 class CatalogueError(Exception):
@@ -19,13 +19,17 @@ class CatalogueError(Exception):
 @cache
 def all_controls() -> tuple[Control, ...]:
     """Every control of the catalogue, ordered by risk's code and number."""
-    found: list[Control] = []
-    for module in pkgutil.iter_modules(catalogue.__path__):
-        found += controls_of(importlib.import_module(f"{catalogue.__name__}.{module.name}"))
+    found = [control for module in modules() for control in controls_of(module)]
     for control_id, count in Counter(control.id for control in found).items():
         if count > 1:
             raise CatalogueError(f"{control_id} stands twice; ids are never reused.")
     return tuple(sorted(found, key=_order))
+
+
+def modules() -> list[ModuleType]:
+    """The catalogue's modules, in the order of their names; importing them needs Django set up."""
+    names = [module.name for module in pkgutil.iter_modules(catalogue.__path__)]
+    return [importlib.import_module(f"{catalogue.__name__}.{name}") for name in sorted(names)]
 
 
 def controls_of(module: ModuleType) -> list[Control]:
@@ -59,11 +63,15 @@ def _order(control: Control) -> tuple[str, int]:
 
 
 def select(
-    controls: Iterable[Control], ids: Sequence[str] = (), risks: Sequence[str] = ()
+    controls: Iterable[Control],
+    ids: Sequence[str] = (),
+    risks: Sequence[str] = (),
+    scope: Scope | None = None,
 ) -> list[Control]:
-    """The controls with these ids or of these risks; all when neither is given.
+    """The controls with these ids or of these risks, all when neither is given, of this scope.
 
-    Raises CatalogueError for an id that no control has, or a risk that has no control.
+    Raises CatalogueError for an id that no control has, a risk that has no control, or when
+    nothing is left.
     """
     controls = list(controls)
     # A risk's code given as a control would choose nothing, and nothing never fails.
@@ -71,6 +79,12 @@ def select(
     unknown += sorted(set(risks) - {control.risk for control in controls})
     if unknown:
         raise CatalogueError(f"There is no control or risk {unknown[0]!r} in the catalogue.")
-    if not ids and not risks:
-        return controls
-    return [control for control in controls if control.id in ids or control.risk in risks]
+    if ids or risks:
+        controls = [control for control in controls if control.id in ids or control.risk in risks]
+    chosen = [control for control in controls if scope in (None, control.scope)]
+    if controls and not chosen:
+        raise CatalogueError(
+            f"{controls[0].id} needs the project, and so do all that were chosen: its scope is "
+            f"{controls[0].scope}, not {scope}. Expected --scope all, or a control of that scope."
+        )
+    return chosen

@@ -17,17 +17,28 @@ from apps.database.facts.roles import is_member
 from config.database import DatabaseEntry, is_socket
 
 
+class KnownEntries(dict[str, DatabaseEntry]):
+    """Addresses by role. Whoever asks for one that nobody gave cannot see."""
+
+    def __missing__(self, role: str) -> DatabaseEntry:
+        raise CannotSee(
+            f"The address of {role} is not known: this database was given by an address of its own."
+        )
+
+
 @dataclass(frozen=True)
 class Target:
     """The database to be judged: its name for people, and an address by role.
 
     `entries` holds at least `auditor`, the role that judges. `own` says that it is the project's
-    own database, on which active controls run without being asked for.
+    own database, on which active controls run without being asked for. `app_role` names the
+    service's role where there is no address of it.
     """
 
     name: str
     entries: Mapping[str, DatabaseEntry] = field(repr=False)
     own: bool = True
+    app_role: str = ""
 
 
 @dataclass
@@ -42,15 +53,30 @@ class Inspection:
     @property
     def app_role(self) -> str:
         """The name of the role that the service itself uses."""
-        return str(self.target.entries["app"]["USER"])
+        if self.target.own or self.target.app_role:
+            return self.target.app_role or str(self.target.entries["app"]["USER"])
+        raise CannotSee(
+            "Which role the service uses is not known: this database was given by an address.",
+            "Name it: --app-role ROLE",
+        )
 
     @property
     def over_socket(self) -> bool:
         """Whether the judged server is reached through a Unix socket."""
         return is_socket(self.target.entries["auditor"])
 
+    @property
+    def service_address(self) -> DatabaseEntry:
+        """The way to the judged server that the service takes, as far as it is known."""
+        if self.target.own:
+            return self.target.entries["app"]
+        given = self.target.entries["auditor"]
+        return DatabaseEntry(given, USER=self.target.app_role or given["USER"])
+
     def previous(self, control_id: str) -> dict[str, Any]:
         """What the newest recorded verdict of a control wrote down; {} before the first."""
+        if not self.target.own:
+            return {}
         self.cursor.execute(
             """
             SELECT v.evidence FROM controls_verdict v

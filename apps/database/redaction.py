@@ -25,6 +25,15 @@ _KEYWORD = re.compile(
 )
 
 
+# What this process was told after its settings were read.
+_learnt: list[str] = []
+
+
+def learn_secret(secret: str) -> None:
+    """Mask a secret that no setting holds, such as one of the command line, from now on."""
+    _learnt.append(secret)
+
+
 def known_secrets() -> list[str]:
     """The secrets of this process, longest first; short ones would mask ordinary words.
 
@@ -34,7 +43,7 @@ def known_secrets() -> list[str]:
         return []
     entries = [*settings.DATABASES.values(), *settings.DATABASE_ROLES.values()]
     secrets = {str(entry.get("PASSWORD") or "") for entry in entries}
-    secrets |= {settings.SECRET_KEY, *settings.KNOWN_SECRETS}
+    secrets |= {settings.SECRET_KEY, *settings.KNOWN_SECRETS, *_learnt}
     return sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True)
 
 

@@ -289,6 +289,7 @@ def test_a_web_process_knows_the_address_of_app_only_and_no_key_of_the_backups(
         "BACKUP_AGE_IDENTITY_FILE=key\n"
     )
     monkeypatch.setenv("DATABASE_ADMIN_URL", f"postgresql://a:{CANARY}@h/d")
+    monkeypatch.setenv("ASSESS_DATABASE_URL", f"postgresql://a:{CANARY}@h/d")
     become_web_process()
     env = load_environment()
     assert env.is_set("DATABASE_URL")

@@ -129,6 +129,15 @@ def test_what_needs_a_session_refuses_it_in_one_sentence(
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize("role", ["app", "auditor"])
+def test_an_address_to_judge_may_not_lead_through_it_either(world: World, role: str) -> None:
+    answer = world.manage("assess", ASSESS_DATABASE_URL=world.address(role, bounced=True))
+    assert answer.returncode == 3
+    assert "Give its own host and port in ASSESS_DATABASE_URL" in answer.stderr
+    direct = world.manage("assess", ASSESS_DATABASE_URL=world.address(role, bounced=False))
+    assert f"PostgreSQL 18.6 as bounced_{role}" in direct.stdout
+
+
 def test_rows_are_streamed_without_a_server_side_cursor(world: World) -> None:
     script = (
         "import django; django.setup(); from django.contrib.contenttypes.models import ContentType;"

@@ -200,7 +200,7 @@ def no_session_in_clear(inspection: Inspection) -> Iterator[Finding]:
     ),
 )
 def plaintext_is_refused(inspection: Inspection) -> Iterator[Finding]:
-    entry = inspection.target.entries["app"]
+    entry = inspection.service_address
     if is_socket(entry):
         raise NotApplicable("local_socket")
     state = plaintext_refusal(entry)
@@ -219,7 +219,7 @@ def plaintext_is_refused(inspection: Inspection) -> Iterator[Finding]:
 
 def _certificate(inspection: Inspection) -> Certificate:
     """What the server of the service's address shows, written into the evidence."""
-    entry = inspection.target.entries["app"]
+    entry = inspection.service_address
     if is_socket(entry):
         raise NotApplicable("local_socket")
     seen = server_certificate(address_of(entry))
