@@ -50,6 +50,7 @@ lint: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python -m config.reference
+	@$(BIN)/python -m apps.risks.traceability
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .
