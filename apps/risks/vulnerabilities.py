@@ -33,7 +33,12 @@ def known_vulnerabilities(locked: Path = LOCKED) -> list[str]:
         raise CannotAudit(f"pip-audit gave no answer within {SECONDS} s.") from None
     except OSError as error:
         raise CannotAudit(f"pip-audit could not be run: {error.strerror}.") from None
-    return sorted(_lines(_read(answer)))
+    dependencies = _read(answer)
+    found = sorted(_lines(dependencies))
+    skipped = [item for item in dependencies if "skip_reason" in item]
+    if not found and (skipped or not dependencies):
+        raise CannotAudit(_nothing_seen(skipped, len(dependencies)))
+    return found
 
 
 def _program() -> str:
@@ -47,19 +52,28 @@ def _program() -> str:
     return found
 
 
-def _read(answer: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+def _nothing_seen(skipped: list[dict[str, Any]], number: int) -> str:
+    """It ends with 0 and says that there is none, whatever it has passed over."""
+    if not skipped:
+        return "pip-audit has looked at nothing."
+    return (
+        f"pip-audit passed over {len(skipped)} of {number}, such as "
+        f"{skipped[0].get('name')}: {redact(str(skipped[0]['skip_reason'])[:200])}."
+    )
+
+
+def _read(answer: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     """It ends with 1 both when it has found something and when it could not look."""
     try:
-        said = json.loads(answer.stdout)
-        return {"dependencies": list(said["dependencies"])}
+        return [dict(item) for item in json.loads(answer.stdout)["dependencies"]]
     except (ValueError, KeyError, TypeError):
         lines = [line for line in answer.stderr.strip().splitlines() if line.strip()]
         reason = redact(lines[-1][:200]) if lines else f"it ended with {answer.returncode}"
         raise CannotAudit(f"pip-audit could not look: {reason}") from None
 
 
-def _lines(said: dict[str, Any]) -> Iterator[str]:
-    for found in said["dependencies"]:
+def _lines(dependencies: list[dict[str, Any]]) -> Iterator[str]:
+    for found in dependencies:
         for vulnerability in found.get("vulns", []):
             mended = ", ".join(vulnerability.get("fix_versions", [])) or "no version yet"
             yield f"{found['name']} {found['version']}: {vulnerability['id']}, mended in {mended}"

@@ -23,12 +23,13 @@ from apps.controls.discovery import all_controls
 from apps.database.server import Cluster
 from apps.risks.gate import Gate, judge_gate
 from apps.risks.gatefile import as_yaml, file_name
+from apps.risks.importer.document import MUST_FIX as MUST_FIX_TIER
 from apps.risks.importer.read import read_profile
 from apps.risks.models import Acceptance, Discrepancy, GateDecision, Revision, Risk
 from apps.risks.store import store
 from config.env import BASE_DIR
 from tests import environment
-from tests.risks.corpus import REGISTER, read, read_string
+from tests.risks.corpus import REGISTER, SUPPLIED, documents, read, read_string
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -299,6 +300,27 @@ def test_a_document_without_risks_that_can_be_read_fails(transactional_db: None)
     store(read("no_table"))
     gate = judge(Revision.objects.get())
     assert (gate.word, gate.document) == ("FAIL", "CONCERNS")
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.stem)
+def test_every_document_has_a_gate_and_a_file(
+    transactional_db: None, path: Path, tmp_path: Path
+) -> None:
+    document = read_profile(path)
+    store(document)
+    key = Revision.objects.get().profile.key
+    code, said = run(key, "--format", "json", "--into", str(tmp_path))
+    found = json.loads(said)
+    assert {"PASS": 0, "FAIL": 1, "CONCERNS": 2}[found["gate"]] == code
+    listed = [c for row in document.acceptance if row.tier == MUST_FIX_TIER for c in row.codes]
+    assert set(listed) <= set(found["must_fix"])
+    # Nothing was judged, so only a document that names no risk may pass.
+    assert (found["gate"] == "PASS") is (document.level == "full" and not document.risks)
+    (file,) = tmp_path.iterdir()
+    assert yaml.safe_load(file.read_text())["story"] == key
+    if path == SUPPLIED:
+        assert found["must_fix"] == ["TECH-001", "TECH-003", "SEC-001", "SEC-004", "DATA-002"]
+        assert (found["document_gate"], len(found["risks"])) == ("CONCERNS", 23)
 
 
 def run(name: str, *arguments: str) -> tuple[int, str]:

@@ -231,6 +231,11 @@ def test_the_answer_of_pip_audit_is_read_whatever_it_ends_with(
         ("echo 'ConnectionError: no route to pypi.org' >&2; exit 1", "no route to pypi.org"),
         ("exit 1", "it ended with 1"),
         ("echo '[]'", "it ended with 0"),
+        ("echo '{\"dependencies\": []}'", "has looked at nothing"),
+        (
+            'echo \'{"dependencies": [{"name": "django", "skip_reason": "not found on PyPI"}]}\'',
+            "passed over 1 of 1, such as django: not found on PyPI",
+        ),
     ],
 )
 def test_an_audit_that_cannot_look_is_unknown(
@@ -266,7 +271,8 @@ def test_the_exit_code_tells_due_from_unknown_from_none(
     code, said, sentence = run("--offline")
     assert (code, sentence) == (2, "1 unknown, none due.")
     assert "unknown  Known vulnerabilities: It was not asked for: --offline." in said
-    pip_audit(tmp_path, monkeypatch, "echo '{\"dependencies\": []}'")
+    sound = '{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}'
+    pip_audit(tmp_path, monkeypatch, f"echo '{sound}'")
     assert run()[0] == 0
     settings.WEB_THREADS += 1
     code, said, sentence = run("--format", "json")
