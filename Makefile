@@ -51,6 +51,7 @@ lint: $(READY)
 docs: $(READY)
 	@$(BIN)/python -m config.reference
 	@$(STATIC) $(BIN)/python -W ignore::RuntimeWarning -m apps.controls.reference
+	@$(BIN)/python -m apps.risks.traceability
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

@@ -193,6 +193,8 @@ COMMANDS = {
     "diffsettings --all": ("diffsettings", "--all"),
     "assess": ("assess",),
     "assess, as JSON": ("assess", "--format", "json"),
+    "gate": ("gate", "1.1", "--no-file"),
+    "gate, as its file": ("gate", "1.1", "--format", "yaml"),
     "provision_roles": ("provision_roles",),
     "check": ("check", "--database", "default"),
 }
@@ -207,7 +209,7 @@ folder = pathlib.Path(os.environ["DRILL_BODIES"]); folder.mkdir(exist_ok=True)
 client = Client(raise_request_exception=False)
 user = User.objects.filter(is_superuser=True).first()
 addresses = ["/", "/search/?q=tls", "/nowhere/", "/health/live/", "/health/ready/", "/admin/"]
-addresses += ["/crash/", "/crash-async/", "/bad-statement/", "/bad-address/", "/log/"]
+addresses += ["/gate/", "/crash/", "/crash-async/", "/bad-statement/", "/bad-address/", "/log/"]
 addresses += [f"/risks/{risk.pk}/" for risk in Risk.objects.all()[:3]]
 for model in admin.site._registry:
     base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
+from apps.database.chains import Head
 from apps.database.facts.tables import TableContent
 
 # django-dbbackup lists every file but those with this ending.
@@ -41,7 +42,8 @@ class Backup:
     `bytes` and `sha256` are of the stored file, `compression` is "zstd", "gzip" or "none" and
     `encryption` None, "age" or "gpg". `migrations` holds the names that were applied, by
     application. `locale` has encoding, provider, collate and ctype. A `partial` backup lacks
-    tables or schemas, and never counts as proof.
+    tables or schemas, and never counts as proof. `heads` has the heads of the database's chains by
+    table, so that what is cut off a chain's end is missed; older sidecars have none.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Backup:
     migrations: dict[str, list[str]]
     tables: dict[str, TableContent]
     sequences: dict[str, SequencePosition]
+    heads: dict[str, Head] = field(default_factory=dict)
 
     @property
     def encrypted(self) -> bool:
@@ -280,6 +283,7 @@ def _backup(said: dict[str, Any]) -> Backup:
                 "sequences": {
                     n: SequencePosition(**place) for n, place in said["sequences"].items()
                 },
+                "heads": {n: Head(**head) for n, head in said.get("heads", {}).items()},
             }
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

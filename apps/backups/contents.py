@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.backends.utils import CursorWrapper
 
+from apps.database.chains import Head, chain_heads, declared_chains
 from apps.database.facts.sequences import sequence_positions
 from apps.database.facts.server import extensions, locale, server_version
 from apps.database.facts.shape import schema_digest
@@ -21,6 +22,7 @@ class Contents:
     schema_digest: str
     tables: dict[str, TableContent]
     sequences: dict[str, int]
+    heads: dict[str, Head]
 
 
 def read_contents(cursor: CursorWrapper, *, fingerprints: bool = True) -> Contents:
@@ -32,6 +34,7 @@ def read_contents(cursor: CursorWrapper, *, fingerprints: bool = True) -> Conten
         migrations=applied_migrations(cursor),
         schema_digest=schema_digest(cursor),
         sequences=sequence_positions(cursor),
+        heads=chain_heads(cursor, declared_chains()),
         tables=table_contents(cursor, fingerprints=fingerprints),
     )
 

@@ -164,6 +164,7 @@ def backup_of(
         migrations=contents.migrations,
         tables=contents.tables,
         sequences=dumped.sequences,
+        heads=contents.heads,
     )
 
 

@@ -1,5 +1,6 @@
 """One assessment: the catalogue judges a database, and the auditor writes the evidence down."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,10 +20,14 @@ from apps.controls.control import Control, State, Verdict
 from apps.controls.inspection import KnownEntries, Target
 from apps.controls.judge import Budget, judge
 from apps.controls.suppressions import Suppression, suppress
+from apps.controls.surroundings import surroundings
+from apps.database.chains import Head
 from apps.database.connection import acting_as, open_wrapper, role_entry
 from apps.database.direct import require_direct
 from apps.database.facts.server import server_version, session_role
 from config.database import DatabaseEntry, is_socket
+
+logger = logging.getLogger(__name__)
 
 # Any number serves, so long as nothing else in the database takes it.
 CHAIN_LOCK = 0x486F6C64
@@ -136,33 +141,49 @@ def assess(
 def record(report: Report, *, complete: bool) -> Report:
     """Append the report to the evidence, as the auditor, and return it with the row's id.
 
-    `complete` says that the whole catalogue was judged. Raises DatabaseError when refused.
+    `complete` says that the whole catalogue was judged. The new head goes to the log too, so that
+    there is somebody outside the database who remembers it. Raises DatabaseError when refused.
     """
-    with acting_as("auditor"), transaction.atomic():
-        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_catalog.set_config('lock_timeout', %s, true)",
-                [f"{RECORD_LOCK_MILLISECONDS}ms"],
-            )
-            # The next place in the chain is read and taken by one assessment at a time.
-            cursor.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
-        last = models.Assessment.objects.newest()
-        assessment = models.Assessment(
-            sequence=last.sequence + 1 if last else 1,
-            database=report.database,
-            role=report.role,
-            server_version=report.server_version,
-            started_at=report.started_at,
-            duration_seconds=round(report.duration_seconds, 3),
-            totals=report.totals,
-            complete=complete,
-            previous_digest=last.digest if last else models.GENESIS,
-        )
-        verdicts = [_row(assessment, verdict) for verdict in report.verdicts]
-        assessment.digest = models.digest_of(assessment.content([row.digest for row in verdicts]))
-        assessment.save(force_insert=True)
-        models.Verdict.objects.bulk_create(verdicts)
+    with acting_as("auditor"):
+        around = surroundings(connections[DEFAULT_DB_ALIAS])
+        with transaction.atomic():
+            assessment = _append(report, complete=complete, around=around)
+    logger.info("Evidence head %s", Head(assessment.sequence, assessment.digest))
     return replace(report, assessment=assessment.id)
+
+
+def _append(report: Report, *, complete: bool, around: dict[str, Any]) -> models.Assessment:
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_catalog.set_config('lock_timeout', %s, true)",
+            [f"{RECORD_LOCK_MILLISECONDS}ms"],
+        )
+        # The next place in the chain is read and taken by one assessment at a time.
+        cursor.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+    last = _last()
+    assessment = models.Assessment(
+        sequence=last.sequence + 1,
+        database=report.database,
+        role=report.role,
+        server_version=report.server_version,
+        started_at=report.started_at,
+        duration_seconds=round(report.duration_seconds, 3),
+        totals=report.totals,
+        complete=complete,
+        surroundings=around,
+        previous_digest=last.digest,
+    )
+    verdicts = [_row(assessment, verdict) for verdict in report.verdicts]
+    assessment.digest = models.digest_of(assessment.content([row.digest for row in verdicts]))
+    assessment.save(force_insert=True)
+    models.Verdict.objects.bulk_create(verdicts)
+    return assessment
+
+
+def _last() -> Head:
+    """What the next assessment goes on from; a checkpoint where everything else was removed."""
+    newest = models.Assessment.objects.newest() or models.Checkpoint.objects.newest()
+    return Head(newest.sequence, newest.digest) if newest else Head(0, models.GENESIS)
 
 
 def _row(assessment: models.Assessment, verdict: Verdict) -> models.Verdict:

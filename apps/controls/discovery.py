@@ -23,7 +23,7 @@ def all_controls() -> tuple[Control, ...]:
     for control_id, count in Counter(control.id for control in found).items():
         if count > 1:
             raise CatalogueError(f"{control_id} stands twice; ids are never reused.")
-    return tuple(sorted(found, key=_order))
+    return tuple(sorted(found, key=lambda control: place_of(control.id)))
 
 
 def modules() -> list[ModuleType]:
@@ -58,8 +58,10 @@ def _check(control: Control, module: ModuleType) -> None:
         raise CatalogueError(f"{control.id}: the reason {missing[0]!r} has no specimen of its own.")
 
 
-def _order(control: Control) -> tuple[str, int]:
-    return control.risk, int(control.id.rpartition(".")[2])
+def place_of(control_id: str) -> tuple[str, int, str]:
+    """Where a control stands in the catalogue's order; any text has a place."""
+    risk, _, number = control_id.rpartition(".")
+    return risk, int(number) if number.isascii() and number.isdecimal() else 0, control_id
 
 
 def select(

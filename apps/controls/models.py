@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -11,12 +12,28 @@ from apps.database.keys import UUIDKeyed
 
 # What stands before the first assessment in the chain.
 GENESIS = "0" * 64
+# From here on Python writes a whole float with an exponent, and PostgreSQL without.
+_EXPONENT = 1e16
 
 
 def digest_of(content: Any) -> str:
     """SHA-256 (hexadecimal) of the content's canonical JSON."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    canonical = json.dumps(
+        as_stored(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def as_stored(value: Any) -> Any:
+    """The value as a JSON column gives it back, so that a digest is the same before and after."""
+    if isinstance(value, dict):
+        return {str(key): as_stored(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_stored(item) for item in value]
+    if isinstance(value, float):
+        # PostgreSQL knows no negative zero either.
+        return int(value) if value.is_integer() and abs(value) >= _EXPONENT else value + 0.0
+    return value
 
 
 class AssessmentQuerySet(models.QuerySet["Assessment"]):
@@ -40,6 +57,9 @@ class Assessment(UUIDKeyed):
     duration_seconds = models.FloatField()
     totals = models.JSONField(help_text="Number of verdicts by state.")
     complete = models.BooleanField(help_text="Whether every control of the catalogue was judged.")
+    surroundings = models.JSONField(
+        null=True, help_text="Versions, schema and settings that the verdicts were given among."
+    )
     previous_digest = models.CharField(max_length=64)
     digest = models.CharField(max_length=64)
 
@@ -51,21 +71,28 @@ class Assessment(UUIDKeyed):
     def __str__(self) -> str:
         return f"{self.database} at {self.started_at:%Y-%m-%d %H:%M} UTC"
 
-    def content(self, verdict_digests: list[str]) -> dict[str, Any]:
-        """What the digest covers: everything but the digest itself, and the verdicts."""
-        return {
+    def content(self, verdict_digests: list[str], zone: tzinfo = UTC) -> dict[str, Any]:
+        """What the digest covers: everything but the digest itself, and the verdicts.
+
+        `zone` is how the moment is written. Surroundings count where there are any, so that older
+        digests, which know of none, still fit.
+        """
+        content = {
             "id": str(self.id),
             "sequence": self.sequence,
             "database": self.database,
             "role": self.role,
             "server_version": self.server_version,
-            "started_at": self.started_at.astimezone(timezone.get_default_timezone()).isoformat(),
+            "started_at": self.started_at.astimezone(zone).isoformat(),
             "duration_seconds": self.duration_seconds,
             "totals": self.totals,
             "complete": self.complete,
             "previous_digest": self.previous_digest,
             "verdicts": verdict_digests,
         }
+        return (
+            content if self.surroundings is None else content | {"surroundings": self.surroundings}
+        )
 
 
 class VerdictQuerySet(models.QuerySet["Verdict"]):
@@ -130,4 +157,43 @@ class Verdict(UUIDKeyed):
             "findings": self.findings,
             "evidence": self.evidence,
             "duration_ms": self.duration_ms,
+        }
+
+
+class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
+    """Questions about checkpoints."""
+
+    def newest(self) -> "Checkpoint | None":
+        return self.order_by("-sequence").first()
+
+
+class Checkpoint(UUIDKeyed):
+    """Where old assessments were removed: the chain goes on from the last of them."""
+
+    first = models.BigIntegerField(help_text="Place of the first assessment that was removed.")
+    sequence = models.BigIntegerField(unique=True, help_text="Place of the last one.")
+    digest = models.CharField(max_length=64, help_text="Digest of the last one.")
+    made_at = models.DateTimeField(default=timezone.now)
+    made_by = models.CharField(max_length=63, help_text="The role that removed them.")
+    previous_seal = models.CharField(max_length=64)
+    seal = models.CharField(max_length=64, help_text="Digest of this checkpoint itself.")
+
+    objects = CheckpointQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["sequence"]
+
+    def __str__(self) -> str:
+        return f"assessments {self.first} to {self.sequence}, removed {self.made_at:%Y-%m-%d}"
+
+    def content(self) -> dict[str, Any]:
+        """What the seal covers: everything but the seal itself."""
+        return {
+            "id": str(self.id),
+            "first": self.first,
+            "sequence": self.sequence,
+            "digest": self.digest,
+            "made_at": self.made_at.astimezone(UTC).isoformat(),
+            "made_by": self.made_by,
+            "previous_seal": self.previous_seal,
         }

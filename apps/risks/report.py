@@ -108,10 +108,10 @@ def _discrepancy(entry: DiscrepancyEntry) -> dict[str, Any]:
 def _section(outcome: Outcome, is_dry_run: bool) -> Iterator[str]:
     document, stored = outcome.document, outcome.stored
     if document is None or stored is None:
-        yield f"{_printable(outcome.path)}: {outcome.level}. {_printable(outcome.error or '')}"
+        yield f"{printable(outcome.path)}: {outcome.level}. {printable(outcome.error or '')}"
         return
     yield (
-        f"{_printable(outcome.path)}: {document.level}, {len(document.risks)} risks; "
+        f"{printable(outcome.path)}: {document.level}, {len(document.risks)} risks; "
         f"{_kept(stored, is_dry_run)} revision {stored.revision} of profile {stored.profile}."
     )
     if document.level == UNSTRUCTURED:
@@ -157,9 +157,10 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
 
 
 def _short(text: str) -> str:
-    plain = _printable(text)
+    plain = printable(text)
     return plain if len(plain) <= _WIDEST_CELL else f"{plain[: _WIDEST_CELL - 1]}…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text without what a terminal would obey."""
     return _CONTROL.sub(" ", text).encode("utf-8", errors="replace").decode()

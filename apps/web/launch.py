@@ -181,14 +181,19 @@ def _prepare_register() -> None:
         call_command("import_profile", PROFILE, stdout=imported)
         say(imported.getvalue().strip().splitlines()[0])
     with _step("Verdicts"):
-        try:
-            call_command("assess", stdout=io.StringIO())
-        except CommandError as error:
-            # 1 and 2 are answers about the database; the register below tells which.
-            if error.returncode not in (1, 2):
-                raise
+        _answered("assess")
+        _answered("reviews", "--offline")
     call_command("register")
     connections.close_all()
+
+
+def _answered(*command: str) -> None:
+    """Run a command whose exit codes 1 and 2 are answers; the register tells which."""
+    try:
+        call_command(*command, stdout=io.StringIO())
+    except CommandError as error:
+        if error.returncode not in (1, 2):
+            raise
 
 
 @contextmanager

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 
 from apps.controls.models import Assessment, Verdict
 from apps.risks.exposure import FRESH_FOR, RiskStanding, Standing, standings
+from apps.risks.gate import Gate, judge_gate
 from apps.risks.method import RATING_WORDS
-from apps.risks.models import Discrepancy, Revision
+from apps.risks.models import Discrepancy, Review, Revision
 from apps.web.suggestions import Suggestion, suggestions
+from config.commands import manage
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Register:
     assessment: Assessment | None
     stale: bool
     counts: dict[str, int]
+    gate: Gate
+    reviews_due: int
     suggestions: list[Suggestion]
 
 
@@ -56,25 +62,44 @@ def current_revisions() -> list[Revision]:
     return list(found.order_by("-imported_at"))
 
 
+def chosen_revision(revisions: Sequence[Revision], slug: str | None) -> Revision:
+    """The one that an address names, else the newest import; 404 for a name that none has."""
+    if not slug:
+        return revisions[0]
+    for revision in revisions:
+        if revision.profile.slug == slug:
+            return revision
+    raise Http404("There is no such profile.")
+
+
+def empty(request: HttpRequest) -> HttpResponse:
+    """What is shown as long as there is no profile."""
+    command = manage("import_profile docs/risk-profile.md")
+    return render(request, "web/empty.html", {"command": command})
+
+
 def build(revision: Revision, revisions: Sequence[Revision]) -> Register:
     """All that the register shows of one revision; a bounded number of queries."""
     now = timezone.now()
     risks = revision.risks.defer("search_vector", "cells")
     rows = standings(risks, now)
     assessment = Assessment.objects.newest()
+    discrepancies = list(revision.discrepancies.select_related("risk").order_by("position"))
     failing = Verdict.objects.latest_by_control().values_list("control", "state")
     return Register(
         revision=revision,
         others=[other for other in revisions if other.pk != revision.pk],
         rows=rows,
         matrix=matrix(rows),
-        discrepancies=list(revision.discrepancies.select_related("risk").order_by("position")),
+        discrepancies=discrepancies,
         assessment=assessment,
         stale=assessment is not None and is_stale(assessment.started_at, now),
         counts={
             standing.value: sum(row.exposure.standing is standing for row in rows)
             for standing in Standing
         },
+        gate=judge_gate(revision, now, [row.risk for row in rows], discrepancies),
+        reviews_due=Review.objects.due().count(),
         suggestions=suggestions({control for control, state in failing if state == "fail"}),
     )
 

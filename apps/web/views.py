@@ -7,7 +7,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import aget_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -21,8 +21,7 @@ from apps.risks.exposure import RiskStanding, astandings
 from apps.risks.method import RATING_WORDS
 from apps.risks.models import Risk
 from apps.risks.models.risk import LONGEST_QUERY, searchable
-from apps.web.register import build, current_revisions
-from config.commands import manage
+from apps.web.register import build, chosen_revision, current_revisions, empty
 
 RESULTS_A_PAGE = 50
 HISTORY = 10
@@ -39,14 +38,8 @@ def register(request: HttpRequest) -> HttpResponse:
     """The newest profile, or the one that `?profile=` names; `?p=` and `?i=` filter the list."""
     revisions = current_revisions()
     if not revisions:
-        return render(
-            request, "web/empty.html", {"command": manage("import_profile docs/risk-profile.md")}
-        )
-    slug = request.GET.get("profile")
-    chosen = next((r for r in revisions if r.profile.slug == slug), None)
-    if slug and chosen is None:
-        raise Http404("There is no such profile.")
-    found = build(chosen or revisions[0], revisions)
+        return empty(request)
+    found = build(chosen_revision(revisions, request.GET.get("profile")), revisions)
     probability, impact = _rating(request, "p"), _rating(request, "i")
     rows = [
         row

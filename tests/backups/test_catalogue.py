@@ -141,3 +141,14 @@ def test_removing_a_backup_takes_all_that_is_beside_it(backup: Backup, folder: P
 def test_a_sidecar_is_json_that_people_can_read(backup: Backup, folder: Path) -> None:
     said = json.loads((folder / f"{backup.name}{SIDECAR}").read_text())
     assert said["tables"]["public.django_migrations"]["rows"] > 10
+
+
+def test_a_sidecar_from_before_there_were_heads_is_still_a_backups(
+    backup: Backup, folder: Path
+) -> None:
+    path = folder / f"{backup.name}{SIDECAR}"
+    said = json.loads(path.read_text())
+    # No assessment is recorded here; tests/controls/test_verify_evidence.py keeps a head.
+    assert said.pop("heads") == {}
+    path.write_text(json.dumps(said))
+    assert catalogue.backups() == [backup]

@@ -148,6 +148,12 @@ class Risk(UUIDKeyed):
     def __str__(self) -> str:
         return f"{self.code}: {self.title}"
 
+    @property
+    def worst_score(self) -> int | None:
+        """The worse of the stated and the computed score; None without both."""
+        scores = [value for value in (self.score, self.score_stated) if value is not None]
+        return max(scores, default=None)
+
     def rate(self, methodology: str) -> None:
         """Sets the priority from probability and impact; the database computes the score."""
         score = method.score(self.probability, self.impact)

@@ -16,6 +16,14 @@ SIGNS = {
     "unknown": "?",
     "not judged": "·",
     "not_applicable": "–",
+    "PASS": "✓",
+    "WAIVED": "~",
+    "CONCERNS": "!",
+    "FAIL": "✗",
+    "accepted": "~",
+    "active": "~",
+    "due": "!",
+    "open": "✗",
 }
 
 

@@ -1,4 +1,4 @@
-"""The register in the admin: what was imported is shown, what people add is edited."""
+"""What was imported is shown in the admin; notes and decisions about it are edited."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ _DRAFT_FIELDS = (
 )
 
 
-def _names(model: type[models.Model], *, without: Iterable[str] = ()) -> tuple[str, ...]:
+def names_of(model: type[models.Model], *, without: Iterable[str] = ()) -> tuple[str, ...]:
     """Every column of a model but the key and those named."""
     hidden = {"id", "search_vector", *without}
     return tuple(field.name for field in model._meta.concrete_fields if field.name not in hidden)
@@ -164,11 +164,11 @@ class RiskAdmin(ConcurrentEditAdmin):
         return queryset.filter(pk__in=found), False
 
     def get_fields(self, request: HttpRequest, obj: Risk | None = None) -> tuple[str, ...]:
-        return ("notes", *_names(Risk, without=("notes",)))
+        return ("notes", *names_of(Risk, without=("notes",)))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Risk | None = None) -> tuple[str, ...]:
         editable = ("notes", *(_DRAFT_FIELDS if _is_draft(obj) else ()))
-        return _names(Risk, without=editable)
+        return names_of(Risk, without=editable)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -193,9 +193,9 @@ class DiscrepancyAdmin(ConcurrentEditAdmin):
     fields = (
         "resolution",
         "resolution_note",
-        *_names(Discrepancy, without=("resolution", "resolution_note")),
+        *names_of(Discrepancy, without=("resolution", "resolution_note")),
     )
-    readonly_fields = _names(Discrepancy, without=("resolution", "resolution_note"))
+    readonly_fields = names_of(Discrepancy, without=("resolution", "resolution_note"))
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Discrepancy]:
         return super().get_queryset(request).defer("revision__source_text", "risk__search_vector")
@@ -221,7 +221,7 @@ class SectionInline(ImportedOnly, _TabularInline):
 
 
 def _section_inline(section: type[models.Model]) -> type[SectionInline]:
-    fields = _names(section, without=("revision",))
+    fields = names_of(section, without=("revision",))
     return type(f"{section.__name__}Inline", (SectionInline,), {"model": section, "fields": fields})
 
 
@@ -233,7 +233,7 @@ class RevisionAdmin(ImportedOnly, _ModelAdmin):
     list_filter = (CurrentFilter, "level", "gate")
     list_select_related = ("profile",)
     search_fields = ("profile__key", "title", "reviewer", "summary", "source_name")
-    fields = _names(Revision)
+    fields = names_of(Revision)
     inlines = tuple(
         _section_inline(section)
         for section in (
