@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from apps.web import backups, views
+from apps.web import backups, history, views
 
 app_name = "web"
 urlpatterns = [
     path("", views.register, name="register"),
     path("risks/<uuid:key>/", views.risk, name="risk"),
     path("backups/", backups.backups, name="backups"),
+    path("migrations/", history.migrations, name="migrations"),
     path("search/", views.search, name="search"),
 ]
