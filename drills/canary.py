@@ -209,7 +209,8 @@ folder = pathlib.Path(os.environ["DRILL_BODIES"]); folder.mkdir(exist_ok=True)
 client = Client(raise_request_exception=False)
 user = User.objects.filter(is_superuser=True).first()
 addresses = ["/", "/search/?q=tls", "/nowhere/", "/health/live/", "/health/ready/", "/admin/"]
-addresses += ["/gate/", "/crash/", "/crash-async/", "/bad-statement/", "/bad-address/", "/log/"]
+addresses += ["/gate/", "/backups/", "/migrations/", "/jobs/"]
+addresses += ["/crash/", "/crash-async/", "/bad-statement/", "/bad-address/", "/log/"]
 addresses += [f"/risks/{risk.pk}/" for risk in Risk.objects.all()[:3]]
 for model in admin.site._registry:
     base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"

@@ -9,11 +9,7 @@ import psycopg
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connections
-from django.db.migrations.exceptions import (
-    InconsistentMigrationHistory,
-    IrreversibleError,
-    NodeNotFoundError,
-)
+from django.db.migrations.exceptions import InconsistentMigrationHistory, IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
@@ -34,7 +30,7 @@ from apps.schema.extensions import needs, offers, unmet
 from apps.schema.history import History, planned_names
 from apps.schema.models import MigrationOutcome, MigrationRun
 from apps.schema.progress import Progress
-from apps.schema.records import newer_than_code
+from apps.schema.records import NO_GRAPH, graph_sentence, newer_than_code
 from apps.schema.turn import NoTurn, Turn, ended_in_order
 from config.commands import manage
 
@@ -99,8 +95,8 @@ class Guard:
             # Django's own refusals, such as two newest migrations, take several lines.
             said = " ".join(str(error).split())
             raise CommandError(said, returncode=error.returncode) from None
-        except (NodeNotFoundError, InconsistentMigrationHistory) as error:
-            raise CommandError(f"Nothing was migrated: {_history_sentence(error)}") from None
+        except (*NO_GRAPH, InconsistentMigrationHistory) as error:
+            raise CommandError(f"Nothing was migrated: {history_sentence(error)}") from None
         except Exception as error:
             raise self._failed(Result.FAILED, error) from error
 
@@ -225,6 +221,10 @@ class Guard:
         return CommandError(f"{who}: {redact(what)}\n{state}", returncode=returncode)
 
     def _end(self, result: Result, error: str = "", state: str = "") -> None:
+        session = self.connection.connection
+        if session is not None and session.closed:
+            # The session was lost; how the run ended is written down in a new one.
+            self.connection.close()
         try:
             self.history.end(self.progress, result, error, state)
         except DatabaseError as failure:
@@ -246,10 +246,8 @@ def _error_sentence(error: BaseException) -> str:
     return said if isinstance(error, DatabaseError) else f"{type(error).__name__}: {said}"
 
 
-def _history_sentence(error: Exception) -> str:
-    if isinstance(error, NodeNotFoundError):
-        return (
-            f"{' '.join(str(error).split())}. Its file is missing: bring it back from version "
-            "control."
-        )
+def history_sentence(error: Exception) -> str:
+    """Why files and records make no plan, and what to do about it."""
+    if isinstance(error, NO_GRAPH):
+        return graph_sentence(error)
     return f"{' '.join(str(error).split())} Compare: {manage('showmigrations --plan')}"

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, IntegrityError, connections
 
 from apps.schema.models import MigrationOutcome, MigrationRun
 from apps.schema.progress import Progress, label
@@ -49,6 +49,9 @@ class History:
         )
         try:
             outcome.save(using=self.alias, force_insert=True)
+        except IntegrityError:
+            self.problem = "the next migrate has written down already that it was killed"
+            return None
         except DatabaseError as failure:
             self.problem = str(failure).strip().splitlines()[0]
             return None
@@ -71,9 +74,13 @@ class History:
                 f"{_listed(done)} took effect and {_listed(left)} did not"
                 + (f"; {left[0]} may have been under way." if left else ".")
             )
-            MigrationOutcome.objects.using(self.alias).create(
-                run=run, result=MigrationOutcome.Result.KILLED, state=state
-            )
+            try:
+                MigrationOutcome.objects.using(self.alias).create(
+                    run=run, result=MigrationOutcome.Result.KILLED, state=state
+                )
+            except IntegrityError:
+                # Its session was lost and not its process, which has just told the end itself.
+                continue
             told.append(state)
         return told
 

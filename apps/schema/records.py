@@ -1,14 +1,15 @@
 """Migrations: the files, what `django_migrations` records, and what the models say."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from django.apps import apps
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.autodetector import MigrationAutodetector
-from django.db.migrations.exceptions import NodeNotFoundError
+from django.db.migrations.exceptions import CircularDependencyError, NodeNotFoundError
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
 from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
@@ -21,6 +22,28 @@ from config.commands import manage
 
 TABLE = "django_migrations"
 Key = tuple[str, str]
+# Why files make no graph.
+NO_GRAPH = (NodeNotFoundError, CircularDependencyError)
+
+
+class RecordedLoader(MigrationLoader):
+    """Django's loader, told what is recorded; without a connection it would believe: nothing.
+
+    What is recorded decides which of a squashed migration and its parts is in the plan. Raises one
+    of NO_GRAPH.
+    """
+
+    def __init__(self, recorded: Iterable[Key]) -> None:
+        self._recorded: dict[Key, Any] = dict.fromkeys(recorded)
+        super().__init__(None)
+
+    @property
+    def applied_migrations(self) -> dict[Key, Any]:
+        return self._recorded
+
+    @applied_migrations.setter
+    def applied_migrations(self, value: object) -> None:
+        """The loader begins with the records of its connection, and here it has none."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +72,8 @@ def read_files() -> Files:
     loader = MigrationLoader(None, load=False)
     try:
         loader.build_graph()
-    except NodeNotFoundError as error:
-        return Files(loader, str(error))
+    except NO_GRAPH as error:
+        return Files(loader, " ".join(str(error).split()))
     return Files(loader, None)
 
 
@@ -133,6 +156,48 @@ def model_drift(files: Files) -> Iterator[Drift]:
                 yield Drift("model_without_migration", where, operation.describe(), None, remedy)
 
 
+def graph_sentence(error: Exception) -> str:
+    """Why the files make no graph, and what to do about it."""
+    said = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, NodeNotFoundError):
+        return f"{said}. Its file is missing: bring it back from version control."
+    return f"The migrations depend on each other in a circle: {said}. Take one dependency away."
+
+
+def history_problem(recorded: Iterable[Key]) -> str | None:
+    """Why files and records make no plan, in a sentence with what to type; None when they do."""
+    try:
+        loader = RecordedLoader(recorded)
+    except NO_GRAPH as error:
+        return graph_sentence(error)
+    for app, names in sorted(loader.detect_conflicts().items()):
+        return (
+            f"{app} has several last migrations ({', '.join(sorted(names))}); expected one: "
+            f"{manage('makemigrations --merge')}"
+        )
+    applied = set(known(loader))
+    pending = [key for key in loader.graph.nodes if key not in applied]
+    for key, parent in _out_of_order(loader, applied):
+        return (
+            f"{'.'.join(key)} is applied before its dependency {'.'.join(parent)}. Compare: "
+            f"{manage('showmigrations --plan')}"
+        )
+    return newer_than_code(loader, pending) if pending else None
+
+
+def known(loader: MigrationLoader) -> list[Key]:
+    """The applied migrations that are in the graph: no lost file's, and none that was squashed."""
+    return [key for key in loader.applied_migrations if key in loader.graph.nodes]
+
+
+def _out_of_order(loader: MigrationLoader, applied: set[Key]) -> Iterator[tuple[Key, Key]]:
+    """Applied migrations, each with a parent that is not."""
+    for key in sorted(applied):
+        for parent in sorted(node.key for node in loader.graph.node_map[key].parents):
+            if parent not in applied:
+                yield key, parent
+
+
 def newer_than_code(loader: MigrationLoader, pending: Sequence[Key]) -> str | None:
     """A sentence when the database records what this code has no file for, and it matters.
 
@@ -145,12 +210,13 @@ def newer_than_code(loader: MigrationLoader, pending: Sequence[Key]) -> str | No
             continue
         if app not in loader.migrated_apps:
             continue
-        newest = max(other for label, other in loader.disk_migrations if label == app)
+        newest = max((other for label, other in loader.disk_migrations if label == app), default="")
         later = _number(name) > _number(newest)
         if later or any(label == app and _number(name) >= _number(o) for label, o in pending):
             return (
                 f"the database is newer than this code, or a file was deleted: it records "
-                f"{app}.{name}, which has no file here; the newest of {app} is {newest}. Deploy "
+                f"{app}.{name}, which has no file here; the newest of {app} is "
+                f"{newest or 'none'}. Deploy "
                 f"the code that has it, or, if it is gone for good: "
                 f"{manage(f'migrate {app} --prune')}"
             )
@@ -158,6 +224,5 @@ def newer_than_code(loader: MigrationLoader, pending: Sequence[Key]) -> str | No
 
 
 def _number(name: str) -> int:
-    """The number that a migration's name begins with; 0 without one."""
-    match = re.match(r"[0-9]+", name)
-    return int(match[0]) if match else 0
+    """The number that a migration's name begins with, or that it squashes up to; 0 without one."""
+    return max(map(int, re.findall(r"(?:^|_squashed_)([0-9]+)", name)), default=0)

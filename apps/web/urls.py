@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.web import backups, gate, views
+from apps.web import backups, gate, history, views
 
 app_name = "web"
 urlpatterns = [
@@ -10,5 +10,6 @@ urlpatterns = [
     path("risks/<uuid:key>/", views.risk, name="risk"),
     path("gate/", gate.gate, name="gate"),
     path("backups/", backups.backups, name="backups"),
+    path("migrations/", history.migrations, name="migrations"),
     path("search/", views.search, name="search"),
 ]

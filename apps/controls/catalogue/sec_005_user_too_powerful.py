@@ -7,8 +7,6 @@ server would allow, and then try the forbidden as the app role itself.
 
 from collections.abc import Iterator
 
-from django.apps import apps
-
 from apps.controls.control import CannotSee, Finding, Kind, Level, Scope, Specimen, control
 from apps.controls.inspection import Inspection
 from apps.controls.planting import sql
@@ -19,6 +17,7 @@ from apps.database.facts.roles import (
     role_attributes,
     table_rights,
 )
+from apps.database.roles import table_privileges
 from config.commands import manage
 
 POWERS = {
@@ -29,6 +28,7 @@ POWERS = {
     "replication": "REPLICATION",
 }
 DENIED = "42501"
+WRITES = ("insert", "update", "delete", "truncate")
 
 
 @control(
@@ -146,17 +146,18 @@ def owns_and_creates_nothing(inspection: Inspection) -> Iterator[Finding]:
         )
 
 
-def _evidence_tables() -> list[str]:
-    return sorted(
-        table
-        for config in apps.get_app_configs()
-        for table in getattr(config, "append_only", set())
-    )
+def _records() -> dict[str, set[str]]:
+    """The tables that app only reads, by name, each with the rights that the auditor has there."""
+    return {
+        right.table: set((right.auditor or "").lower().split(", "))
+        for right in table_privileges()
+        if right.app == "SELECT"
+    }
 
 
 @control(
     "SEC-005.3",
-    "Nobody but the auditor adds evidence, and nobody changes it",
+    "Only the auditor adds evidence, only the owner writes records, and nobody else changes them",
     scope=Scope.APPLICATION,
     specimens=(
         Specimen(
@@ -180,26 +181,46 @@ def _evidence_tables() -> list[str]:
             near_miss=sql("GRANT UPDATE ON controls_verdict TO scratch_owner"),
             subject="public.controls_verdict",
         ),
+        Specimen(
+            "app may make up a rehearsal",
+            plant=sql("GRANT INSERT ON schema_rehearsal TO scratch_app"),
+            repair=sql("REVOKE INSERT ON schema_rehearsal FROM scratch_app"),
+            near_miss=sql("GRANT SELECT ON schema_rehearsal TO scratch_app"),
+            subject="public.schema_rehearsal",
+        ),
+        Specimen(
+            "auditor may add a verification of a backup",
+            plant=sql("GRANT INSERT ON backups_verificationrow TO scratch_auditor"),
+            repair=sql("REVOKE INSERT ON backups_verificationrow FROM scratch_auditor"),
+            near_miss=sql("GRANT INSERT ON backups_verificationrow TO scratch_owner"),
+            subject="public.backups_verificationrow",
+        ),
+        Specimen(
+            "app may forget a migration",
+            plant=sql("GRANT DELETE ON django_migrations TO scratch_app"),
+            repair=sql("REVOKE DELETE ON django_migrations FROM scratch_app"),
+            near_miss=sql("GRANT DELETE ON risks_profile TO scratch_app"),
+            subject="public.django_migrations",
+        ),
     ),
 )
 def evidence_is_append_only(inspection: Inspection) -> Iterator[Finding]:
     auditor = str(inspection.target.entries["auditor"]["USER"])
-    tables = _evidence_tables()
+    records = _records()
     seen: dict[str, dict[str, list[str]]] = {}
     for role in dict.fromkeys((inspection.app_role, auditor)):
-        rights = table_rights(inspection.cursor, role, tables)
-        if len(rights) < len(tables):
-            raise CannotSee("The evidence has no tables yet.", f"Run: {manage('migrate')}")
+        rights = table_rights(inspection.cursor, role, list(records))
+        if len(rights) < len(records):
+            raise CannotSee("Not all records have a table yet.", f"Run: {manage('migrate')}")
         for right in rights:
-            forbidden = ["update", "delete", "truncate"]
-            if role != auditor or inspection.app_role == auditor:
-                forbidden.insert(0, "insert")
-            held = [word for word in forbidden if getattr(right, word)]
+            # With one role for both, nothing keeps the web process from the evidence.
+            allowed = {"select"} if role == inspection.app_role else records[right.table]
+            held = [word for word in WRITES if word not in allowed and getattr(right, word)]
             seen.setdefault(right.table, {})[role] = held
             for word in held:
                 yield Finding(
                     Level.ERROR,
-                    "Evidence can be changed or made up",
+                    "Evidence or a record can be changed or made up",
                     f"public.{right.table}",
                     f"{role} may {word.upper()}.",
                     f'REVOKE {word.upper()} ON TABLE public.{right.table} FROM "{role}", PUBLIC;',

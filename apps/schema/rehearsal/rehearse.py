@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.utils import timezone
 from psycopg.sql import SQL, Identifier
 
+from apps.schema.records import known
 from apps.schema.rehearsal.copy import Source, make_copy
 from apps.schema.rehearsal.crash import Crash, crash_atomic, crash_step_by_step, one_line
 from apps.schema.rehearsal.data import compare_after, count, keep_aside
@@ -153,7 +154,7 @@ def _rehearse_all(
         executor = stage.executor
         plan = pending(executor, targets)
         executor.recorder.ensure_schema()
-        state = executor.loader.project_state(list(executor.loader.applied_migrations))
+        state = executor.loader.project_state(known(executor.loader))
         with stage.connection.cursor() as cursor:
             origins = {oid: t.name for oid, t in read_structure(cursor).tables.items()}
         stuck, counts = False, dict[int, int]()

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.database.server import ServerError
 from apps.schema.lint import CannotLint, Lint, lint
+from apps.schema.records import NO_GRAPH, graph_sentence
 from config.commands import manage
 
 
@@ -33,6 +34,8 @@ class Command(BaseCommand):
             found = lint(options["app_label"])
         except (CannotLint, ServerError) as error:
             raise CommandError(str(error)) from None
+        except NO_GRAPH as error:
+            raise CommandError(graph_sentence(error)) from None
         if options["format"] == "json":
             said = {"findings": [asdict(one) for one in found]}
             self.stdout.write(json.dumps(said, indent=2, ensure_ascii=False))

@@ -6,14 +6,15 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
-from django.db.migrations.exceptions import NodeNotFoundError
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.migration import Migration
 
 from apps.database.connection import acting_as
 from apps.database.direct import require_direct
 from apps.database.redaction import redact
 from apps.database.roles import grant_tables, role_names
-from apps.schema.guard import Guard, Wishes
+from apps.schema.guard import Guard, Wishes, history_sentence
+from apps.schema.records import NO_GRAPH
 
 
 class Command(migrate.Command):
@@ -69,10 +70,10 @@ class Command(migrate.Command):
     def _migrate(self, *args: Any, **options: Any) -> None:
         try:
             super().handle(*args, **options)
-        except NodeNotFoundError as error:
+        except (*NO_GRAPH, InconsistentMigrationHistory) as error:
             if self.guard is not None:
                 raise
-            raise CommandError(f"{' '.join(str(error).split())}.") from None
+            raise CommandError(history_sentence(error)) from None
 
     def migration_progress_callback(
         self, action: str, migration: Migration | None = None, fake: bool = False

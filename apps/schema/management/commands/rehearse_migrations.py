@@ -16,6 +16,7 @@ from apps.backups.tools import ToolError
 from apps.database.connection import role_entry
 from apps.database.redaction import redact
 from apps.database.server import ServerError
+from apps.schema.records import NO_GRAPH, graph_sentence, history_problem
 from apps.schema.rehearsal.copy import chosen_source
 from apps.schema.rehearsal.crash import one_line
 from apps.schema.rehearsal.live import read_live
@@ -55,6 +56,8 @@ class Command(BaseCommand):
                 rehearsal = self._rehearse(options)
         except (CannotRehearse, DatabaseError, ServerError, ToolError, OSError) as error:
             raise CommandError(redact(one_line(error)), returncode=COULD_NOT_RUN) from None
+        except NO_GRAPH as error:
+            raise CommandError(graph_sentence(error), returncode=COULD_NOT_RUN) from None
         except KeyboardInterrupt:
             raise CommandError(
                 "Interrupted; the scratch copy is gone, the real database was only read.",
@@ -79,7 +82,11 @@ class Command(BaseCommand):
         app, name = options["app_label"], options["migration_name"]
         _require_target(app, name)
         targets = [(app, name)] if app else []
-        return rehearse(entry, read_live(entry), source, targets, self._progress)
+        live = read_live(entry)
+        problem = history_problem(live.applied)
+        if problem:
+            raise CannotRehearse(problem)
+        return rehearse(entry, live, source, targets, self._progress)
 
     def _progress(self, line: str) -> None:
         if sys.stderr.isatty():
