@@ -116,6 +116,26 @@ def checksums(switch: str) -> Action:
     return act
 
 
+def restarted(**settings: str) -> Action:
+    """Set server settings that hold from a start only, and start the server again.
+
+    A value with commas is a list; an empty one resets the setting.
+    """
+
+    def act(scratch: "Scratch") -> None:
+        with scratch.connect("superuser") as connection:
+            for name, value in settings.items():
+                words = SQL(", ").join(Literal(word.strip()) for word in value.split(","))
+                reset = SQL("ALTER SYSTEM RESET {}").format(Identifier(name))
+                change = SQL("ALTER SYSTEM SET {} = {}").format(Identifier(name), words)
+                connection.execute(change if value else reset)
+        scratch.end_sessions()
+        scratch.cluster.stop()
+        scratch.cluster.start()
+
+    return act
+
+
 def write(file: str, text: str) -> Action:
     """Write a file of the peer's copy of the project."""
 

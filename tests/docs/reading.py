@@ -1,86 +1,14 @@
-"""What the documents say that can be held against the code: blocks, commands, quoted messages."""
+"""What the documents say that can be held against the code: quoted messages."""
 
 import ast
 import re
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from textwrap import dedent
 
+from apps.controls.documents import documents
 from config.env import BASE_DIR
 
-DOCUMENTS = sorted([BASE_DIR / "README.md", *(BASE_DIR / "docs").glob("*.md")])
-# What ends the part of a line that belongs to one command.
-_ENDS = re.compile(r"\s#|[|;&<>`…]|\s[—–(]")
-RUNNABLE = "run"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block; `words` stand behind the fence: a language, and `run` where it is run."""
-
-    path: Path
-    line: int
-    words: tuple[str, ...]
-    text: str
-
-    @property
-    def runnable(self) -> bool:
-        return RUNNABLE in self.words
-
-    def __str__(self) -> str:
-        return f"{self.path.name}:{self.line}"
-
-
-def blocks(path: Path) -> Iterator[Block]:
-    """The fenced blocks of a document, also those that a list indents."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    start, words = None, ()
-    for number, line in enumerate(lines, start=1):
-        if not line.lstrip().startswith("```"):
-            continue
-        if start is None:
-            start, words = number, tuple(line.strip("` ").split())
-        else:
-            text = dedent("\n".join(lines[start : number - 1]) + "\n")
-            yield Block(path, start, words, text)
-            start = None
-    assert start is None, f"{path.name}:{start}: the block never ends"
-
-
-def code(path: Path) -> str:
-    """Everything set as code, a line each: fenced and indented blocks, and spans."""
-    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-    fenced = [block.text.replace("\\\n", " ") for block in blocks(path)]
-    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
-    indented = re.findall(r"^ {4,}(.+)$", prose, flags=re.MULTILINE)
-    spans = re.findall(r"`([^`]+)`", prose)
-    return "\n".join([*fenced, *indented, *(" ".join(span.split()) for span in spans)])
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command that a document names, with the arguments it gives."""
-
-    document: str
-    name: str
-    arguments: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.document}: {self.name} {' '.join(self.arguments)}"
-
-
-def commands(path: Path, program: str) -> list[Command]:
-    """What a document has `manage.py` or `make` do, in code only."""
-    found = []
-    for match in re.finditer(
-        rf"(?:^|[\s/]){re.escape(program)} ([a-z][a-z_-]*)(.*)", code(path), re.M
-    ):
-        rest = _ENDS.split(match[2])[0].replace("[", "").replace("]", "")
-        found.append(Command(path.name, match[1], tuple(shlex.split(rest))))
-    return found
+DOCUMENTS = documents(BASE_DIR)
 
 
 def quoted_messages(path: Path) -> list[str]:

@@ -10,12 +10,13 @@ import psycopg
 import pytest
 from django.core.management import CommandError, get_commands, load_command_class
 
+from apps.controls.documents import Block, Command, blocks, commands
 from apps.database.server import Cluster
 from bench.pool_sizes import SIZES
 from config.env import BASE_DIR
 from config.variables import VARIABLES
 from tests import environment
-from tests.docs.reading import DOCUMENTS, Block, Command, blocks, commands
+from tests.docs.reading import DOCUMENTS
 
 MAKEFILE = (BASE_DIR / "Makefile").read_text()
 BLOCKS = [block for path in DOCUMENTS for block in blocks(path) if block.runnable]

@@ -2,7 +2,10 @@
 
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+
+from apps.database.connection import acting_as
 
 
 @pytest.mark.django_db
@@ -21,3 +24,17 @@ def test_the_application_is_the_app_role() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         assert cursor.fetchone() == ("test_app",)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("form", ["html", "json", "text", "atom", "rss", "openmetrics"])
+def test_ready_says_no_in_every_form_while_migrations_wait(client: Client, form: str) -> None:
+    with acting_as("owner"):
+        MigrationRecorder(connection).record_unapplied("sessions", "0001_initial")
+    try:
+        answer = client.get(f"/health/ready/?format={form}")
+    finally:
+        with acting_as("owner"):
+            MigrationRecorder(connection).record_applied("sessions", "0001_initial")
+    assert answer.status_code == 503
+    assert answer["Retry-After"]

@@ -28,6 +28,7 @@ from apps.database.facts.transactions import (
     blocked_sessions,
     open_transactions,
     prepared_transactions,
+    resting_transactions,
     session_bounds,
 )
 
@@ -36,6 +37,8 @@ TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_ti
 ORPHANED_SECONDS = 5.0
 # As long as app waits for a lock itself: whoever waits longer has no bound.
 BLOCKED_SECONDS = 5.0
+# Longer than a program thinks between two statements; what is open then waits for a person.
+RESTING_SECONDS = 10.0
 _OPTIONS = 'DATABASES["default"]["OPTIONS"]'
 _LEVEL = f'from psycopg import IsolationLevel\n{_OPTIONS}["isolation_level"] = '
 _BEHIND_A_POOLER = environment(DATABASE_POOL="pgbouncer")
@@ -305,4 +308,49 @@ def nobody_waits_long(inspection: Inspection) -> Iterator[Finding]:
                 f"Session {blocked.pid} has waited {blocked.seconds:.0f} s for {holders}.",
                 "See the lines of both in pg_stat_activity; give the role that waits a "
                 f"bound: ALTER ROLE \"{blocked.role}\" SET lock_timeout = '5s';",
+            )
+
+
+@control(
+    "DATA-005.5",
+    "No session rests inside a transaction",
+    sees=(sees_monitoring,),
+    specimens=(
+        Specimen(
+            "began, and went for a coffee",
+            plant=sequence(
+                open_session("owner", "BEGIN", "SELECT 1", name="psql"),
+                wait(RESTING_SECONDS + 0.3),
+            ),
+            repair=end_sessions,
+            # One works in its transaction all the time, one rests outside, one has just begun.
+            near_miss=sequence(
+                send("owner", "BEGIN; SELECT pg_catalog.pg_sleep(60)", name="at work"),
+                open_session("owner", "SELECT 1"),
+                wait(RESTING_SECONDS + 0.3),
+                open_session("app", "BEGIN", "SELECT 1"),
+            ),
+            subject="scratch_owner",
+        ),
+    ),
+)
+def nobody_rests_in_a_transaction(inspection: Inspection) -> Iterator[Finding]:
+    """Of every role, whatever the settings say; TECH-001.2 judges the service's own."""
+    found = resting_transactions(inspection.cursor)
+    inspection.evidence.update(
+        resting=len(found),
+        longest_seconds=round(max((t.seconds for t in found), default=0.0), 1),
+        threshold_seconds=RESTING_SECONDS,
+    )
+    for resting in found:
+        if resting.seconds > RESTING_SECONDS:
+            yield Finding(
+                Level.ERROR,
+                "A session rests inside a transaction",
+                resting.role,
+                f"Session {resting.pid} ({resting.application}) has done nothing in its "
+                f"{'failed ' if resting.aborted else ''}transaction for {resting.seconds:.0f} s; "
+                "it keeps its locks and holds vacuum back.",
+                f"ALTER ROLE \"{resting.role}\" SET idle_in_transaction_session_timeout = '60s'; "
+                f"end this one: SELECT pg_terminate_backend({resting.pid});",
             )

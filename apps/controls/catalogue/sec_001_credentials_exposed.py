@@ -1,7 +1,6 @@
 """No credential can be read where people look: logs, sessions, the server's password storage."""
 
 import logging
-import re
 import secrets
 from collections.abc import Iterator
 
@@ -34,6 +33,7 @@ from apps.controls.planting import (
     untrack,
 )
 from apps.controls.scratch import SCRATCH, Scratch
+from apps.database.facts.credentials import SECRET_TEXT
 from apps.database.facts.repository import tracked_files
 from apps.database.facts.server import setting
 from apps.database.facts.sessions import session_texts
@@ -42,11 +42,6 @@ from config.env import BASE_DIR
 from config.variables import prefix_of
 
 SCRAM = "scram-sha-256"
-# An address with a password in it, or a statement that carries a password in clear. A SCRAM
-# verifier or an md5 hash in a statement is no password, but it serves to guess one: both count.
-_SECRET = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^\s:/@]+:[^\s/@]+@|\bpassword\s*(=\s*|\s)\s*'[^']+'", re.IGNORECASE
-)
 
 
 @control(
@@ -156,7 +151,7 @@ def sessions_show_no_credential(inspection: Inspection) -> Iterator[Finding]:
             ("application_name", session.application),
             ("statement", session.statement.replace("''", "'")),
         ):
-            if _SECRET.search(text):
+            if SECRET_TEXT.search(text):
                 yield Finding(
                     Level.ERROR,
                     "A session shows a credential",

@@ -118,3 +118,35 @@ def blocked_sessions(cursor: CursorWrapper) -> list[BlockedSession]:
         """
     )
     return [BlockedSession(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class RestingTransaction:
+    """A transaction in which its client does nothing, for how many seconds."""
+
+    pid: int
+    role: str
+    application: str
+    aborted: bool
+    seconds: float
+
+
+def resting_transactions(cursor: CursorWrapper) -> list[RestingTransaction]:
+    """The clients of this database that are idle in a transaction, longest first.
+
+    Without those whose snapshot a pg_dump of the same role works with meanwhile.
+    """
+    cursor.execute(
+        """
+        SELECT a.pid, a.usename, a.application_name, a.state LIKE '%(aborted)',
+               extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::float8
+        FROM pg_catalog.pg_stat_activity a
+        WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend'
+          AND a.state LIKE 'idle in transaction%'
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity d
+                          WHERE d.datname = a.datname AND d.usesysid = a.usesysid
+                            AND d.application_name = 'pg_dump' AND d.state = 'active')
+        ORDER BY a.state_change, a.pid
+        """
+    )
+    return [RestingTransaction(*row) for row in cursor.fetchall()]
