@@ -16,7 +16,8 @@ from apps.controls.documents import Command, UnendedBlock, commands, documents, 
 from apps.controls.inspection import Inspection
 from apps.controls.planting import append, edit, original, remove, sequence, write
 from config import reference
-from config.env import BASE_DIR, VARIABLES
+from config.env import BASE_DIR
+from config.variables import VARIABLES
 
 WANTED = {
     "docs/connections.md": "connection and configuration",
