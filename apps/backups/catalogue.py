@@ -12,6 +12,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
+from apps.database.facts.fingerprints import METHODS
 from apps.database.facts.tables import TableContent
 
 # django-dbbackup lists every file but those with this ending.
@@ -41,7 +42,8 @@ class Backup:
     `bytes` and `sha256` are of the stored file, `compression` is "zstd", "gzip" or "none" and
     `encryption` None, "age" or "gpg". `migrations` holds the names that were applied, by
     application. `locale` has encoding, provider, collate and ctype. A `partial` backup lacks
-    tables or schemas, and never counts as proof.
+    tables or schemas, and never counts as proof. `fingerprint_method` is the one of
+    `facts.fingerprints` that the tables' were taken by, None when they were not taken.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Backup:
     migrations: dict[str, list[str]]
     tables: dict[str, TableContent]
     sequences: dict[str, SequencePosition]
+    # The sidecars of the first method do not name it.
+    fingerprint_method: int | None = 1
 
     @property
     def encrypted(self) -> bool:
@@ -280,10 +284,19 @@ def _backup(said: dict[str, Any]) -> Backup:
                 "sequences": {
                     n: SequencePosition(**place) for n, place in said["sequences"].items()
                 },
+                "fingerprint_method": _method(said),
             }
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"a field is missing or wrong: {error}") from None
+
+
+def _method(said: dict[str, Any]) -> int | None:
+    method = said.get("fingerprint_method", 1 if said["fingerprints"] else None)
+    if method is not None and method not in METHODS:
+        known = ", ".join(map(str, METHODS))
+        raise ValueError(f"fingerprints by method {method!r}; this version knows {known}")
+    return method
 
 
 def _verification(said: dict[str, Any]) -> Verification:

@@ -23,8 +23,8 @@ class Contents:
     sequences: dict[str, int]
 
 
-def read_contents(cursor: CursorWrapper, *, fingerprints: bool = True) -> Contents:
-    """Everything, inside the cursor's transaction; `fingerprints` reads all rows' values."""
+def read_contents(cursor: CursorWrapper, *, fingerprint_method: int | None) -> Contents:
+    """Everything, inside the cursor's transaction; without a method the rows are counted only."""
     return Contents(
         server_version=server_version(cursor),
         locale=locale(cursor),
@@ -32,7 +32,7 @@ def read_contents(cursor: CursorWrapper, *, fingerprints: bool = True) -> Conten
         migrations=applied_migrations(cursor),
         schema_digest=schema_digest(cursor),
         sequences=sequence_positions(cursor),
-        tables=table_contents(cursor, fingerprints=fingerprints),
+        tables=table_contents(cursor, fingerprint_method=fingerprint_method),
     )
 
 

@@ -164,6 +164,7 @@ def backup_of(
         migrations=contents.migrations,
         tables=contents.tables,
         sequences=dumped.sequences,
+        fingerprint_method=wanted.fingerprint_method,
     )
 
 

@@ -159,7 +159,7 @@ def later_than(backup: Backup, entry: DatabaseEntry) -> list[str]:
     with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         migrations = applied_migrations(cursor)
-        tables = table_contents(cursor, fingerprints=backup.fingerprints)
+        tables = table_contents(cursor, fingerprint_method=backup.fingerprint_method)
     ahead = [
         f"{application}.{name}"
         for application, names in migrations.items()
