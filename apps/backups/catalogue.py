@@ -162,9 +162,9 @@ def write_verification(verification: Verification) -> None:
 
 
 @contextmanager
-def open_stored(name: str) -> Iterator[Any]:
-    """The stored file as a stream; a bucket's is read as it arrives."""
-    storage = backup_storage()
+def open_stored(name: str, storage: Storage | None = None) -> Iterator[Any]:
+    """A stored file, of the backups when no storage is named; a bucket's is read as it arrives."""
+    storage = storage or backup_storage()
     opener = getattr(storage, "open_stream", storage.open)
     stream = opener(name)
     try:
@@ -173,10 +173,10 @@ def open_stored(name: str) -> Iterator[Any]:
         stream.close()
 
 
-def checksum(name: str) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a stored file."""
+def checksum(name: str, storage: Storage | None = None) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a stored file, which is read to its end."""
     digest, size = hashlib.sha256(), 0
-    with open_stored(name) as stream:
+    with open_stored(name, storage) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
