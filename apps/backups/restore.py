@@ -27,6 +27,7 @@ from apps.backups.databases import (
     sweep_databases,
 )
 from apps.backups.extensions import left_to_administrator, restore_in_parts
+from apps.backups.opening import require_no_gpg
 from apps.backups.records import rebuild
 from apps.backups.restoring import check_file, restore_into
 from apps.backups.swap import rename, swap
@@ -85,7 +86,7 @@ def owner_entry(admin: DatabaseEntry, database: str) -> DatabaseEntry:
 
 
 def steps(wish: Wish) -> list[str]:
-    """What `restore` would do, in words. Raises Refused or CannotTell."""
+    """What `restore` would do, in words. Raises Refused, CannotTell or KeyProblem."""
     admin, roles = admin_entry(wish.into), _roles()
     with _cursor(admin) as cursor:
         exists = _check(cursor, admin, wish, roles)
@@ -146,12 +147,13 @@ def drop_old(into: str, *, commit: bool) -> list[str]:
 def _check(cursor: CursorWrapper, admin: DatabaseEntry, wish: Wish, roles: Roles) -> bool:
     """Whether the target exists.
 
-    Raises Refused or CannotTell where a restore would be wrong, or could not end.
+    Raises Refused, CannotTell or KeyProblem where a restore would be wrong, or could not end.
     """
     if wish.backup.partial:
         raise Refused(
             f"{wish.backup.name} lacks tables or schemas by intention; a restore would lose them."
         )
+    require_no_gpg(wish.backup)
     check_server(cursor, wish.backup, newer=True)
     check_rights(cursor, roles)
     cursor.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", [wish.into])

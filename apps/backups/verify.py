@@ -14,6 +14,7 @@ from apps.backups.comparing import NotProven, compare_contents
 from apps.backups.contents import Contents, read_contents
 from apps.backups.databases import CannotTell, scratch_database
 from apps.backups.encryption import KeyProblem
+from apps.backups.opening import require_no_gpg
 from apps.backups.records import record_verification
 from apps.backups.restoring import check_file, restore_into
 from apps.backups.tools import ToolError
@@ -55,6 +56,10 @@ def prove(backup: Backup, evidence: dict[str, Any]) -> None:
         "sha256": backup.sha256,
         "checksum_seconds": _since(started),
     }
+    try:
+        require_no_gpg(backup)
+    except KeyProblem as error:
+        raise CannotTell(str(error)) from None
     with scratch_database(backup) as entry:
         started = time.monotonic()
         restore_into(backup, entry)
