@@ -25,11 +25,20 @@ WORDS = (
 )
 
 
+# One process's, and how much more of it ten times the rows may take.
+MOST_MEMORY, MOST_GROWTH = 120e6, 1.10
+
+
 @dataclass(frozen=True)
 class Round:
-    """One run of a program: wall seconds, and the most memory it held, in bytes."""
+    """One run of a program: wall seconds, seconds of processors, and the most memory in bytes.
+
+    Processors' time is that of the program, all it started and the server's sessions; memory is
+    that of the largest process.
+    """
 
     seconds: float
+    busy: float
     peak: int
 
 
@@ -65,10 +74,15 @@ class World:
 
 def run(megabytes: int = 200, rounds: int = 3) -> Iterator[str]:
     """The lines of the tables; `megabytes` is the size of the rows in pg_dump's plain form."""
+    with world(megabytes // 10) as made:
+        small = peaks(made)
     with world(megabytes) as made:
         yield from _dumps(made, rounds)
         yield ""
         yield from _proofs(made, rounds)
+        large = peaks(made)
+    yield ""
+    yield from _memory(megabytes, small, large)
 
 
 @contextmanager
@@ -167,51 +181,87 @@ def _dumps(made: World, rounds: int) -> Iterator[str]:
             found[way].append(go())
             sizes[way] = clear(made.folder)
     first = median(r.seconds for r in found[PLAIN_WAY])
-    yield "| way | seconds | ÷ pg_dump, zstd | the library's ÷ it | MB | peak MB of one process |"
-    yield "|---|---|---|---|---|---|"
+    yield (
+        "| way | seconds | ÷ pg_dump, zstd | the library's ÷ it | seconds of processors | MB "
+        "| peak MB of one process |"
+    )
+    yield "|---|---|---|---|---|---|---|"
     stock = median(r.seconds for r in found[STOCK_WAY])
     for way, runs in found.items():
         seconds = median(r.seconds for r in runs)
         peak = max(r.peak for r in runs)
         yield (
             f"| {way} | {seconds:.2f} | {seconds / first:.2f} | {stock / seconds:.2f} "
-            f"| {sizes[way] / 1e6:.0f} | {peak / 1e6:.0f} |"
+            f"| {median(r.busy for r in runs):.1f} | {sizes[way] / 1e6:.0f} | {peak / 1e6:.0f} |"
         )
+
+
+NAME = "bench-2026.psql.bin.zst"
+PASS = "SELECT count(*), sum(hash_record_extended(t, 0)) FROM ONLY shop_order t"
+BY_HAND = "sha256sum, pg_restore, a fingerprint"
+
+
+def back_up(made: World) -> Round:
+    return _manage(made, "dbbackup", "--quiet", "--output-filename", NAME)
+
+
+def verify(made: World) -> Round:
+    return _manage(made, "verify_backup", NAME, DATABASE_ADMIN_URL=made.cluster.address())
 
 
 def _proofs(made: World, rounds: int) -> Iterator[str]:
-    _manage(made, "dbbackup", "--quiet", "--output-filename", "bench-2026.psql.bin.zst")
-    backup = made.folder / "backups" / "bench-2026.psql.bin.zst"
-    found: dict[str, list[float]] = {"by hand": [], "verify_backup": []}
+    back_up(made)
+    backup = made.folder / "backups" / NAME
+    ways: dict[str, Callable[[], Round]] = {
+        BY_HAND: lambda: _by_hand(made, backup),
+        "verify_backup": lambda: verify(made),
+    }
+    found: dict[str, list[Round]] = {way: [] for way in ways}
     for _ in range(rounds):
-        found["by hand"].append(_by_hand(made, backup))
-        found["verify_backup"].append(
-            _manage(
-                made, "verify_backup", backup.name, DATABASE_ADMIN_URL=made.cluster.address()
-            ).seconds
-        )
-    first = median(found["by hand"])
-    yield "| way | seconds | × by hand |"
-    yield "|---|---|---|"
-    for way, seconds in found.items():
-        yield f"| {way} | {median(seconds):.2f} | {median(seconds) / first:.2f} |"
+        for way, go in ways.items():
+            found[way].append(go())
+    clear(made.folder)
+    first = median(r.seconds for r in found[BY_HAND])
+    yield "| way | seconds | ÷ by hand | seconds of processors |"
+    yield "|---|---|---|---|"
+    for way, runs in found.items():
+        seconds, busy = median(r.seconds for r in runs), median(r.busy for r in runs)
+        yield f"| {way} | {seconds:.2f} | {seconds / first:.2f} | {busy:.1f} |"
 
 
-def _by_hand(made: World, backup: Path) -> float:
-    """sha256sum, pg_restore and a fingerprint, one after the other."""
-    started = time.monotonic()
-    measured(made, ["sha256sum", str(backup)])
+def _by_hand(made: World, backup: Path) -> Round:
+    """The file's checksum, a plain restore of it and a pass over the rows, one after the other."""
+    digesting = measured(made, ["sha256sum", str(backup)])
     with made.cluster.connect() as admin:
         admin.execute("CREATE DATABASE by_hand TEMPLATE template0")
         restore = " ".join(made.tool("pg_restore", database="by_hand"))
-        measured(made, ["/bin/sh", "-c", f"zstd -dcq {backup} | {restore}"])
-        with made.cluster.connect("by_hand") as restored:
-            restored.execute(
-                "SELECT count(*), sum(hash_record_extended(t, 0)) FROM ONLY shop_order t"
-            )
-        seconds = time.monotonic() - started
+        restoring = measured(made, ["/bin/sh", "-c", f"zstd -dcq {backup} | {restore}"])
+        passing = measured(made, made.tool("psql", f"--command={PASS}", database="by_hand"))
         admin.execute("DROP DATABASE by_hand")
-    return seconds
+    steps = (digesting, restoring, passing)
+    return Round(sum(s.seconds for s in steps), sum(s.busy for s in steps), restoring.peak)
+
+
+def peaks(made: World) -> dict[str, int]:
+    """The most memory of one process of each command, in bytes."""
+    found = {"dbbackup": back_up(made).peak, "verify_backup": verify(made).peak}
+    clear(made.folder)
+    return found
+
+
+def _memory(megabytes: int, small: dict[str, int], large: dict[str, int]) -> Iterator[str]:
+    yield (
+        f"| command | peak MB at {megabytes // 10} MB | at {megabytes} MB | growth "
+        f"| at most {MOST_MEMORY / 1e6:.0f} MB, and {MOST_GROWTH - 1:.0%} more |"
+    )
+    yield "|---|---|---|---|---|"
+    for command, peak in large.items():
+        growth = peak / small[command]
+        held = peak <= MOST_MEMORY and growth <= MOST_GROWTH
+        yield (
+            f"| {command} | {small[command] / 1e6:.0f} | {peak / 1e6:.0f} | {growth - 1:+.0%} "
+            f"| {'held' if held else 'NOT HELD'} |"
+        )
 
 
 def clear(folder: Path) -> int:
@@ -225,7 +275,7 @@ def clear(folder: Path) -> int:
 
 def measured(made: World, command: list[str], **variables: str) -> Round:
     """Run a program to its end; a failure is an error."""
-    started = time.monotonic()
+    started, server = time.monotonic(), server_seconds(made.cluster)
     process = subprocess.Popen(
         command, cwd=BASE_DIR, env={**made.environment, **variables},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -235,7 +285,18 @@ def measured(made: World, command: list[str], **variables: str) -> Round:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command[0]} failed: {said.decode()[-500:]}")
-    return Round(time.monotonic() - started, usage.ru_maxrss * 1024)
+    seconds = time.monotonic() - started
+    # The server notices a moment later that its sessions have ended.
+    time.sleep(0.2)
+    programs = usage.ru_utime + usage.ru_stime
+    return Round(seconds, programs + server_seconds(made.cluster) - server, usage.ru_maxrss * 1024)
+
+
+def server_seconds(cluster: Cluster) -> float:
+    """Seconds of processors that the server's ended sessions took; Linux says so."""
+    pid = (cluster.data / "postmaster.pid").read_text().split()[0]
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def _manage(made: World, *arguments: str, **variables: str) -> Round:

@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
 from apps.database.chains import Head
+from apps.database.facts.fingerprints import METHODS
 from apps.database.facts.tables import TableContent
 
 # django-dbbackup lists every file but those with this ending.
@@ -44,6 +45,8 @@ class Backup:
     application. `locale` has encoding, provider, collate and ctype. A `partial` backup lacks
     tables or schemas, and never counts as proof. `heads` has the heads of the database's chains by
     table, so that what is cut off a chain's end is missed; older sidecars have none.
+    `fingerprint_method` is the one of `facts.fingerprints` that the tables' were taken by, None
+    when they were not taken.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Backup:
     tables: dict[str, TableContent]
     sequences: dict[str, SequencePosition]
     heads: dict[str, Head] = field(default_factory=dict)
+    # The sidecars of the first method do not name it.
+    fingerprint_method: int | None = 1
 
     @property
     def encrypted(self) -> bool:
@@ -161,9 +166,9 @@ def write_verification(verification: Verification) -> None:
 
 
 @contextmanager
-def open_stored(name: str) -> Iterator[Any]:
-    """The stored file as a stream; a bucket's is read as it arrives."""
-    storage = backup_storage()
+def open_stored(name: str, storage: Storage | None = None) -> Iterator[Any]:
+    """A stored file, of the backups when no storage is named; a bucket's is read as it arrives."""
+    storage = storage or backup_storage()
     opener = getattr(storage, "open_stream", storage.open)
     stream = opener(name)
     try:
@@ -172,10 +177,10 @@ def open_stored(name: str) -> Iterator[Any]:
         stream.close()
 
 
-def checksum(name: str) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a stored file."""
+def checksum(name: str, storage: Storage | None = None) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a stored file, which is read to its end."""
     digest, size = hashlib.sha256(), 0
-    with open_stored(name) as stream:
+    with open_stored(name, storage) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
@@ -284,10 +289,19 @@ def _backup(said: dict[str, Any]) -> Backup:
                     n: SequencePosition(**place) for n, place in said["sequences"].items()
                 },
                 "heads": {n: Head(**head) for n, head in said.get("heads", {}).items()},
+                "fingerprint_method": _method(said),
             }
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"a field is missing or wrong: {error}") from None
+
+
+def _method(said: dict[str, Any]) -> int | None:
+    method = said.get("fingerprint_method", 1 if said["fingerprints"] else None)
+    if method is not None and method not in METHODS:
+        known = ", ".join(map(str, METHODS))
+        raise ValueError(f"fingerprints by method {method!r}; this version knows {known}")
+    return method
 
 
 def _verification(said: dict[str, Any]) -> Verification:

@@ -25,8 +25,8 @@ class Contents:
     heads: dict[str, Head]
 
 
-def read_contents(cursor: CursorWrapper, *, fingerprints: bool = True) -> Contents:
-    """Everything, inside the cursor's transaction; `fingerprints` reads all rows' values."""
+def read_contents(cursor: CursorWrapper, *, fingerprint_method: int | None) -> Contents:
+    """Everything, inside the cursor's transaction; without a method the rows are counted only."""
     return Contents(
         server_version=server_version(cursor),
         locale=locale(cursor),
@@ -35,7 +35,7 @@ def read_contents(cursor: CursorWrapper, *, fingerprints: bool = True) -> Conten
         schema_digest=schema_digest(cursor),
         sequences=sequence_positions(cursor),
         heads=chain_heads(cursor, declared_chains()),
-        tables=table_contents(cursor, fingerprints=fingerprints),
+        tables=table_contents(cursor, fingerprint_method=fingerprint_method),
     )
 
 

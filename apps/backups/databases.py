@@ -14,7 +14,9 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 from apps.backups.catalogue import Backup
 from apps.database.connection import open_wrapper, role_entry
 from apps.database.embedded import scratch_cluster
-from apps.database.facts.server import server_version
+from apps.database.facts.extensions import available_extensions
+from apps.database.facts.roles import role_attributes
+from apps.database.facts.server import server_version, session_role
 from apps.database.redaction import redact
 from apps.database.server import ServerError
 from config.database import DatabaseEntry
@@ -153,7 +155,7 @@ def _database_of(admin: DatabaseEntry, backup: Backup) -> Iterator[DatabaseEntry
 
 
 def check_server(cursor: CursorWrapper, backup: Backup, *, newer: bool = False) -> None:
-    """Raise CannotTell where the server's version or extensions do not fit the backup."""
+    """Raise CannotTell where the server does not fit the backup, or the role makes no databases."""
     version = server_version(cursor)
     major = int(version.partition(".")[0])
     if major != backup.server_major and not (newer and major > backup.server_major):
@@ -162,8 +164,13 @@ def check_server(cursor: CursorWrapper, backup: Backup, *, newer: bool = False) 
             f"it is {version}; give DATABASE_ADMIN_URL of a server of version "
             f"{backup.server_major}."
         )
-    cursor.execute("SELECT name FROM pg_catalog.pg_available_extensions")
-    missing = sorted(set(backup.extensions) - {row[0] for row in cursor.fetchall()})
+    role = role_attributes(cursor, session_role(cursor))
+    if role is not None and not (role.superuser or role.create_database):
+        raise CannotTell(
+            f"{role.name} of DATABASE_ADMIN_URL may not create databases; expected: "
+            f'ALTER ROLE "{role.name}" CREATEDB;'
+        )
+    missing = sorted(set(backup.extensions) - available_extensions(cursor))
     if missing:
         raise CannotTell(
             f"The backup needs the extension {missing[0]}, which the server does not have; "

@@ -27,6 +27,7 @@ from apps.backups.tools import (
 from apps.database.connection import open_wrapper
 from apps.database.direct import PooledAddress, require_direct
 from apps.database.facts.dumpable import Obstacle, obstacles
+from apps.database.facts.fingerprints import NEWEST
 from apps.database.facts.sequences import sequence_positions
 from apps.database.facts.server import server_version
 from apps.database.redaction import redact
@@ -34,6 +35,8 @@ from apps.database.redaction import redact
 LOCK_SECONDS = 60
 # The snapshot's session rests while pg_dump works; a table that is being altered is waited for.
 PATIENCE = (
+    # One session counts faster than pg_dump reads, and more would take its processor.
+    "SET LOCAL max_parallel_workers_per_gather = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
     "SET LOCAL statement_timeout = 0",
     f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
@@ -64,6 +67,10 @@ class Wanted:
     def partial(self) -> bool:
         return bool(self.excluded or self.schemas)
 
+    @property
+    def fingerprint_method(self) -> int | None:
+        return NEWEST if self.fingerprints else None
+
 
 class Dump(Forward):
     """pg_dump's custom format as a stream; a context manager. Raises ToolError."""
@@ -82,7 +89,7 @@ class Dump(Forward):
             _refuse(obstacles(self._cursor), self.wanted)
             self._before = sequence_positions(self._cursor)
             self._survey = stack.enter_context(
-                Survey(self.entry, snapshot, fingerprints=self.wanted.fingerprints)
+                Survey(self.entry, snapshot, self.wanted.fingerprint_method)
             )
             self._tool = stack.enter_context(
                 Running(
@@ -124,8 +131,8 @@ class Dump(Forward):
 class Survey:
     """Reads what is in a snapshot in a thread of its own, while pg_dump reads the same."""
 
-    def __init__(self, entry: dict[str, Any], snapshot: str, *, fingerprints: bool) -> None:
-        self._entry, self._snapshot, self._fingerprints = entry, snapshot, fingerprints
+    def __init__(self, entry: dict[str, Any], snapshot: str, method: int | None) -> None:
+        self._entry, self._snapshot, self._method = entry, snapshot, method
         self._found: Contents | None = None
         self._error: Exception | None = None
         self._connection: BaseDatabaseWrapper | None = None
@@ -159,7 +166,7 @@ class Survey:
                 # Before any question of this transaction.
                 cursor.execute(SQL("SET TRANSACTION SNAPSHOT {}").format(Literal(self._snapshot)))
                 _be_patient(cursor)
-                self._found = read_contents(cursor, fingerprints=self._fingerprints)
+                self._found = read_contents(cursor, fingerprint_method=self._method)
         except Exception as error:  # told by result()
             self._error = error
 

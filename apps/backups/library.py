@@ -18,6 +18,13 @@ class CompleteBackups(Storage):
             name for name in super().list_backups(**filters) if name in complete or ".tar" in name
         ]
 
+    def list_directory(self, path: str = "") -> list[str]:
+        """Nothing before the first backup, which makes the folder."""
+        try:
+            return list(super().list_directory(path))
+        except FileNotFoundError:
+            return []
+
     def read_file(self, filepath: str) -> Any:
         """The library leaves open what it reads."""
         self._read = [*getattr(self, "_read", []), super().read_file(filepath)]

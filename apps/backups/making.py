@@ -165,6 +165,7 @@ def backup_of(
         tables=contents.tables,
         sequences=dumped.sequences,
         heads=contents.heads,
+        fingerprint_method=wanted.fingerprint_method,
     )
 
 

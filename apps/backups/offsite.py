@@ -1,6 +1,5 @@
 """Copies of the backups in a second place, which outlives the machine."""
 
-import hashlib
 import json
 
 from django.core.files.base import ContentFile
@@ -8,11 +7,12 @@ from django.core.files.storage import Storage, storages
 from django.core.files.storage.filesystem import FileSystemStorage
 
 from apps.backups.catalogue import (
-    CHUNK_BYTES,
     SIDECAR,
     Backup,
     backup_storage,
     backups,
+    checksum,
+    location_of,
     open_stored,
 )
 from apps.backups.streams import Measured
@@ -29,28 +29,44 @@ def offsite_storage() -> Storage | None:
     return storages[OFFSITE] if OFFSITE in storages.backends else None
 
 
+def is_the_first_place(storage: Storage) -> bool:
+    """Whether the second place is where the backups themselves are."""
+    return location_of(storage) == location_of(backup_storage())
+
+
 def lies_on_this_machine(storage: Storage) -> bool:
     return isinstance(storage, FileSystemStorage)
 
 
-def copy_missing(database: str) -> list[str]:
-    """Copy every backup that the second place lacks; returns their names. Raises CopyFailed."""
+def copy_missing(database: str, *, read_back: bool = False) -> list[str]:
+    """Copy every backup that the second place lacks; returns their names. Raises CopyFailed.
+
+    With `read_back` the copies that are there are read to their ends, and made anew where damaged.
+    """
     storage = offsite_storage()
     if storage is None:
         raise CopyFailed(
             "There is no second place for backups; expected BACKUP_OFFSITE_DIR or "
             "BACKUP_OFFSITE_BUCKET."
         )
+    if is_the_first_place(storage):
+        raise CopyFailed(
+            f"The second place is {location_of(storage)}, where the backups are already; expected "
+            "another one in BACKUP_OFFSITE_DIR or BACKUP_OFFSITE_BUCKET."
+        )
     copied = []
     for backup in backups(database):
-        if difference(backup, storage) is not None:
+        if difference(backup, storage, read_back=read_back) is not None:
             _copy(backup, storage)
             copied.append(backup.name)
     return copied
 
 
-def difference(backup: Backup, storage: Storage) -> str | None:
-    """How the copy of a backup is not the backup; None when it is, as far as its sidecar tells."""
+def difference(backup: Backup, storage: Storage, *, read_back: bool = False) -> str | None:
+    """How the copy of a backup is not the backup; None when it is.
+
+    As far as its size and its sidecar tell, unless it is read back.
+    """
     if not storage.exists(f"{backup.name}{SIDECAR}") or not storage.exists(backup.name):
         return "there is no copy"
     size = storage.size(backup.name)
@@ -61,16 +77,11 @@ def difference(backup: Backup, storage: Storage) -> str | None:
             stated = json.loads(stream.read()).get("sha256")
         except ValueError:
             return "the copy's sidecar cannot be read"
-    return None if stated == backup.sha256 else "the copy is of another backup of the same name"
-
-
-def copied_checksum(backup: Backup, storage: Storage) -> str:
-    """SHA-256 of the copy itself, which is read to its end."""
-    digest = hashlib.sha256()
-    with storage.open(backup.name) as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    if stated != backup.sha256:
+        return "the copy is of another backup of the same name"
+    if read_back and checksum(backup.name, storage) != (backup.bytes, backup.sha256):
+        return "the copy's checksum is not the backup's"
+    return None
 
 
 def _copy(backup: Backup, storage: Storage) -> None:
@@ -80,7 +91,7 @@ def _copy(backup: Backup, storage: Storage) -> None:
         storage.delete(name)
     with open_stored(backup.name) as stream:
         storage.save(backup.name, Measured(stream))  # type: ignore[arg-type]  # a File in its use
-    if copied_checksum(backup, storage) != backup.sha256:
+    if checksum(backup.name, storage) != (backup.bytes, backup.sha256):
         storage.delete(backup.name)
         raise CopyFailed(f"The copy of {backup.name} is not what its sidecar says; it was removed.")
     with backup_storage().open(sidecar) as stream:

@@ -17,13 +17,19 @@ def open_backup(backup: Backup) -> Iterator[Any]:
 
     Raises KeyProblem for a missing or wrong key, OSError for a storage that fails.
     """
-    if backup.encryption == GPG:
-        raise KeyProblem(
-            f"{backup.name} was encrypted by dbbackup's own -e; decrypt it with gpg, or make "
-            "backups with BACKUP_AGE_RECIPIENTS, which are read without a prompt."
-        )
+    require_no_gpg(backup)
     with open_stored(backup.name) as stored, plain_dump(stored, backup.name) as plain:
         yield plain
+
+
+def require_no_gpg(backup: Backup) -> None:
+    """Raise KeyProblem for a backup that only gpg and its agent read."""
+    if backup.encryption == GPG:
+        raise KeyProblem(
+            f"{backup.name} was encrypted by dbbackup's own -e, which only gpg reads; by hand: "
+            "gpg --decrypt FILE | pg_restore … Backups made with BACKUP_AGE_RECIPIENTS instead "
+            "are verified and restored here."
+        )
 
 
 @contextmanager

@@ -10,6 +10,12 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import CursorWrapper
 from psycopg.sql import SQL, Identifier
 
+from apps.backups.administrator import (
+    allowed_steps,
+    check_belongings,
+    check_rights,
+    check_sessions,
+)
 from apps.backups.catalogue import Backup
 from apps.backups.contents import applied_migrations
 from apps.backups.databases import (
@@ -20,6 +26,8 @@ from apps.backups.databases import (
     drop_afresh,
     sweep_databases,
 )
+from apps.backups.extensions import left_to_administrator, restore_in_parts
+from apps.backups.opening import require_no_gpg
 from apps.backups.records import rebuild
 from apps.backups.restoring import check_file, restore_into
 from apps.backups.swap import rename, swap
@@ -78,11 +86,10 @@ def owner_entry(admin: DatabaseEntry, database: str) -> DatabaseEntry:
 
 
 def steps(wish: Wish) -> list[str]:
-    """What `restore` would do, in words. Raises Refused or CannotTell."""
-    admin = admin_entry(wish.into)
-    _roles()
+    """What `restore` would do, in words. Raises Refused, CannotTell or KeyProblem."""
+    admin, roles = admin_entry(wish.into), _roles()
     with _cursor(admin) as cursor:
-        exists = _check(cursor, admin, wish)
+        exists = _check(cursor, admin, wish, roles)
     into, name = wish.into, wish.backup.name
     said = [
         f"restore {name} beside, into a new database, as the role {role_entry('owner')['USER']}"
@@ -106,13 +113,15 @@ def restore(wish: Wish, tell: Callable[[str], None] = lambda line: None) -> Outc
     """
     admin, roles = admin_entry(wish.into), _roles()
     with _cursor(admin) as cursor:
-        exists = _check(cursor, admin, wish)
+        exists = _check(cursor, admin, wish, roles)
         sweep_databases(cursor, wish.into, "restoring")
         check_file(wish.backup)
         beside = dated_name(wish.into, "restoring")
         evidence: dict[str, Any] = {}
         try:
             create_database(cursor, beside, wish.backup)
+            if exists and wish.swap:
+                check_belongings(admin, wish.into, beside)
             tell(f"Restoring into {beside}")
             _fill(cursor, admin, beside, wish, roles)
             tell("Comparing with the sidecar")
@@ -135,15 +144,22 @@ def drop_old(into: str, *, commit: bool) -> list[str]:
     return kept
 
 
-def _check(cursor: CursorWrapper, admin: DatabaseEntry, wish: Wish) -> bool:
-    """Whether the target exists. Raises Refused or CannotTell where a restore would be wrong."""
+def _check(cursor: CursorWrapper, admin: DatabaseEntry, wish: Wish, roles: Roles) -> bool:
+    """Whether the target exists.
+
+    Raises Refused, CannotTell or KeyProblem where a restore would be wrong, or could not end.
+    """
     if wish.backup.partial:
         raise Refused(
             f"{wish.backup.name} lacks tables or schemas by intention; a restore would lose them."
         )
+    require_no_gpg(wish.backup)
     check_server(cursor, wish.backup, newer=True)
+    check_rights(cursor, roles)
     cursor.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", [wish.into])
     exists = cursor.fetchone() is not None
+    if exists and wish.swap:
+        check_sessions(cursor, wish.into)
     if exists and wish.swap and not wish.lose_later_writes:
         later = later_than(wish.backup, owner_entry(admin, wish.into))
         if later:
@@ -159,7 +175,7 @@ def later_than(backup: Backup, entry: DatabaseEntry) -> list[str]:
     with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         migrations = applied_migrations(cursor)
-        tables = table_contents(cursor, fingerprints=backup.fingerprints)
+        tables = table_contents(cursor, fingerprint_method=backup.fingerprint_method)
     ahead = [
         f"{application}.{name}"
         for application, names in migrations.items()
@@ -183,11 +199,15 @@ def _fill(
     cursor: CursorWrapper, admin: DatabaseEntry, beside: str, wish: Wish, roles: Roles
 ) -> None:
     """Roles first; default privileges last, or every restored table would get them on top."""
-    provisioning = plan(cursor.connection, beside, roles)
+    provisioning = allowed_steps(cursor, plan(cursor.connection, beside, roles), roles)
     _execute(cursor, [step for step in provisioning if not step.in_target])
-    owner = owner_entry(admin, beside)
-    restore_into(wish.backup, owner, privileges=wish.privileges)
-    with _cursor(DatabaseEntry({**admin, "NAME": beside})) as inside:
+    owner, admin = owner_entry(admin, beside), DatabaseEntry({**admin, "NAME": beside})
+    mighty = left_to_administrator(cursor, wish.backup, roles.owner.name)
+    if mighty:
+        restore_in_parts(wish.backup, admin, owner, mighty, privileges=wish.privileges)
+    else:
+        restore_into(wish.backup, owner, privileges=wish.privileges)
+    with _cursor(admin) as inside:
         _execute(inside, [step for step in provisioning if step.in_target])
     with acting_on(owner):
         grant_tables(connections[DEFAULT_DB_ALIAS], roles.app.name, roles.auditor.name)

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +28,8 @@ from apps.backups.tools import (
 STORAGE_FAILURES = (OSError, BotoCoreError, ClientError)
 # How pg_restore says that there should be more.
 ENDS_EARLY = ("end of file", "too short")
+# How the server says that a role may not do what the dump asks for.
+NOT_ALLOWED = ("permission denied", "superuser", "must be owner", "must be able to SET")
 
 
 def check_file(backup: Backup) -> None:
@@ -38,15 +41,28 @@ def check_file(backup: Backup) -> None:
         raise NotProven("The file's checksum is not the sidecar's; its content has changed.")
 
 
-def restore_into(backup: Backup, entry: dict[str, Any], *, privileges: bool = False) -> None:
-    """Restore into the empty database of the entry, as its user, who will own everything.
+def restore_into(
+    backup: Backup, entry: dict[str, Any], *, privileges: bool = False, only: Path | None = None
+) -> None:
+    """Restore into the database of the entry, as its user, who will own everything.
 
-    Raises NotProven, CannotTell, KeyProblem or ToolError.
+    All of the backup, or what the file `only` lists. Raises NotProven, CannotTell, KeyProblem or
+    ToolError.
     """
-    tools = _tools(backup, entry)
-    command = [str(tools.folder / "pg_restore"), "--no-owner", "--exit-on-error"]
+    command = ["--no-owner", "--exit-on-error", *connection_arguments(entry)]
     command += [] if privileges else ["--no-privileges"]
-    command += connection_arguments(entry)
+    command += [f"--use-list={only}"] if only else []
+    _pg_restore(backup, entry, command)
+
+
+def list_contents(backup: Backup, entry: dict[str, Any], path: Path) -> None:
+    """Write what the backup holds into a file, for `only`. Raises as `restore_into` does."""
+    _pg_restore(backup, entry, ["--list", f"--file={path}"])
+
+
+def _pg_restore(backup: Backup, entry: dict[str, Any], arguments: list[str]) -> None:
+    tools = _tools(backup, entry)
+    command = [str(tools.folder / "pg_restore"), *arguments]
     try:
         with open_backup(backup) as plain:
             run(command, entry, feed=plain, timeout_seconds=settings.BACKUP_RESTORE_TIMEOUT)
@@ -58,6 +74,11 @@ def restore_into(backup: Backup, entry: dict[str, Any], *, privileges: bool = Fa
             ) from None
         if any(words in str(error) for words in ENDS_EARLY):
             raise NotProven(f"The dump ends too early, and always did: {error}") from None
+        if any(words in str(error) for words in NOT_ALLOWED):
+            raise CannotTell(
+                f"The backup holds what {entry['USER']} may not make: {error}. Expected: that "
+                "right, or a superuser in DATABASE_ADMIN_URL."
+            ) from None
         raise
 
 

@@ -10,12 +10,15 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
 from apps.database.connection import open_wrapper
+from apps.database.facts.server import session_role
+from apps.database.facts.sessions import ClientSession, client_sessions
 from config.database import DatabaseEntry
 
 # Their stored text is a list already: quoted once more it would be one long name.
 LISTS = {
     "search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries",
 }  # fmt: skip
+TERMINATE = "SELECT pg_catalog.pg_terminate_backend(%s)"
 ACL = """
     SELECT coalesce(r.rolname, ''), a.privilege_type, a.is_grantable
     FROM pg_catalog.pg_database d,
@@ -99,11 +102,28 @@ def _carry_settings(cursor: CursorWrapper, source: str, target: str) -> None:
         else:
             place = SQL("ALTER DATABASE {}").format(Identifier(target))
         name = SQL(".").join(Identifier(part) for part in setting.split("."))
-        if setting in LISTS:
-            cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", [setting, value])
-            cursor.execute(SQL("{} SET {} FROM CURRENT").format(place, name))
-        else:
-            cursor.execute(SQL("{} SET {} = {}").format(place, name, Literal(value)))
+        try:
+            if setting in LISTS:
+                cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", [setting, value])
+                cursor.execute(SQL("{} SET {} FROM CURRENT").format(place, name))
+            else:
+                cursor.execute(SQL("{} SET {} = {}").format(place, name, Literal(value)))
+        except DatabaseError as error:
+            raise DatabaseError(_why_not_carried(source, role, setting, error)) from None
+
+
+def _why_not_carried(database: str, role: str, setting: str, error: DatabaseError) -> str:
+    said = str(error).strip().splitlines()[0]
+    whose = f"{role} in {database}" if role else database
+    wanted = (
+        f'an administrator with CREATEROLE, and GRANT "{role}" TO it WITH ADMIN OPTION;'
+        if role
+        else f"GRANT SET ON PARAMETER {setting} TO the administrator;"
+    )
+    return (
+        f"The setting {setting} of {whose} cannot be carried over: {said}. Expected: a superuser "
+        f"in DATABASE_ADMIN_URL, or {wanted}"
+    )
 
 
 def _rows(cursor: CursorWrapper, question: str, database: str) -> list[tuple[str, ...]]:
@@ -114,6 +134,18 @@ def _rows(cursor: CursorWrapper, question: str, database: str) -> list[tuple[str
 
 def _grantee(role: str) -> Composable:
     return Identifier(role) if role else SQL("PUBLIC")
+
+
+def why_not_ended(database: str, admin: str, session: ClientSession) -> str:
+    wanted = (
+        "that it ends, or a superuser in DATABASE_ADMIN_URL"
+        if session.superuser
+        else f'GRANT pg_signal_backend TO "{admin}";'
+    )
+    return (
+        f"Sessions of {database} cannot be ended: {admin} may not end one of {session.role}. "
+        f"Expected: {wanted}"
+    )
 
 
 class Evictor:
@@ -146,16 +178,11 @@ class Evictor:
             closing(open_wrapper(self._admin)) as connection,
             connection.cursor() as cursor,
         ):
+            admin = session_role(cursor)
             while not self._stop.wait(0.02):
-                try:
-                    cursor.execute(
-                        "SELECT pg_catalog.pg_terminate_backend(pid)"
-                        " FROM pg_catalog.pg_stat_activity"
-                        " WHERE datname = %s AND backend_type = 'client backend'",
-                        [self._database],
-                    )
-                except DatabaseError as error:
-                    self.refused = (
-                        f"Sessions of {self._database} cannot be ended: {str(error).strip()} "
-                        f'Expected: GRANT pg_signal_backend TO "{self._admin["USER"]}";'
-                    )
+                for session in client_sessions(cursor, self._database):
+                    if session.endable:
+                        with suppress(DatabaseError):
+                            cursor.execute(TERMINATE, [session.pid])
+                    else:
+                        self.refused = why_not_ended(self._database, admin, session)

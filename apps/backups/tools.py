@@ -1,5 +1,6 @@
 """PostgreSQL's own programs, chosen to fit a server and run with as little as they need."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -142,6 +143,8 @@ class Running:
         try:
             self._process = subprocess.Popen(
                 list(command),
+                # What comes is taken as it comes; what is given must be given whole.
+                bufsize=0 if stdout else -1,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
                 stderr=self._stderr,
@@ -152,6 +155,8 @@ class Running:
         except BaseException:
             self._stderr.close()
             raise
+        if self._process.stdout is not None:
+            _widen(self._process.stdout)
         self._timer = threading.Timer(timeout_seconds, self._expire)
         self._timer.daemon = True
         self._timer.start()
@@ -202,9 +207,19 @@ class Running:
         if code != 0:
             self._stderr.seek(0)
             said = self._stderr.read(10_000).decode(errors="replace").strip().splitlines()
-            ended = f"{self.name} was ended by signal {-code}." if code < 0 else None
-            raise ToolError(redact(ended or (said[0] if said else f"{self.name} failed.")))
+            if code < 0:
+                said = [f"{self.name} was ended by signal {-code}."]
+            # Before the complaint stands where it came up.
+            complaints = [line for line in said if "error:" in line]
+            raise ToolError(redact((complaints or said or [f"{self.name} failed."])[0]))
 
     def _expire(self) -> None:
         self._late = True
         self._process.kill()
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let the tool write on while its output is compressed; Linux can, and not for everybody."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, CHUNK_BYTES)

@@ -14,6 +14,7 @@ from apps.backups.comparing import NotProven, compare_contents
 from apps.backups.contents import Contents, read_contents
 from apps.backups.databases import CannotTell, scratch_database
 from apps.backups.encryption import KeyProblem
+from apps.backups.opening import require_no_gpg
 from apps.backups.records import record_verification
 from apps.backups.restoring import check_file, restore_into
 from apps.backups.tools import ToolError
@@ -55,6 +56,10 @@ def prove(backup: Backup, evidence: dict[str, Any]) -> None:
         "sha256": backup.sha256,
         "checksum_seconds": _since(started),
     }
+    try:
+        require_no_gpg(backup)
+    except KeyProblem as error:
+        raise CannotTell(str(error)) from None
     with scratch_database(backup) as entry:
         started = time.monotonic()
         restore_into(backup, entry)
@@ -66,7 +71,7 @@ def prove(backup: Backup, evidence: dict[str, Any]) -> None:
 
 def compare_restored(backup: Backup, entry: DatabaseEntry, evidence: dict[str, Any]) -> None:
     """Compare a restored database with the sidecar. Raises NotProven."""
-    restored = _contents(entry, fingerprints=backup.fingerprints)
+    restored = _contents(entry, backup.fingerprint_method)
     evidence |= {
         "server": restored.server_version,
         "tables": len(restored.tables),
@@ -74,6 +79,7 @@ def compare_restored(backup: Backup, entry: DatabaseEntry, evidence: dict[str, A
         "sequences": len(restored.sequences),
         "schema_digest": restored.schema_digest,
         "fingerprints": backup.fingerprints,
+        "fingerprint_method": backup.fingerprint_method,
     }
     compare_contents(backup, restored)
     evidence["migrations_to_apply"] = migrations_to_apply(entry) if backup.migrations else []
@@ -95,10 +101,10 @@ def migrations_to_apply(entry: DatabaseEntry) -> list[str]:
     return [str(migration) for migration, _ in plan]
 
 
-def _contents(entry: DatabaseEntry, *, fingerprints: bool) -> Contents:
+def _contents(entry: DatabaseEntry, fingerprint_method: int | None) -> Contents:
     with closing(open_wrapper(entry)) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN READ ONLY")
-        return read_contents(cursor, fingerprints=fingerprints)
+        return read_contents(cursor, fingerprint_method=fingerprint_method)
 
 
 def _since(started: float) -> float:

@@ -42,10 +42,14 @@ class Roles:
 
 @dataclass(frozen=True)
 class Step:
-    """One statement of the provisioning; in the server's first database, or in the target."""
+    """One statement of the provisioning; in the server's first database, or in the target.
+
+    One `of_roles` makes or repairs what belongs to the server, and not to the database.
+    """
 
     statement: SQL | Composed
     in_target: bool = False
+    of_roles: bool = False
 
     def shown(self, admin: psycopg.Connection) -> str:
         """The statement as text, its verifier hidden: a verifier serves to guess the password."""
@@ -59,7 +63,7 @@ def plan(admin: psycopg.Connection, database: str, roles: Roles) -> list[Step]:
     roles and databases. Passwords travel as SCRAM verifiers, because a failing statement is echoed
     into the server's log.
     """
-    steps = [Step(statement) for statement in _role_statements(admin, roles)]
+    steps = [Step(statement, of_roles=True) for statement in _role_statements(admin, roles)]
     exists = admin.execute(
         "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", [database]
     ).fetchone()

@@ -134,6 +134,10 @@ def wrong_key(workshop: Workshop) -> Backup:
     return workshop.seal(pyrage.encrypt(workshop.stored(), [THEIRS.to_public()]), encryption="age")
 
 
+def sealed_by_gpg(workshop: Workshop) -> Backup:
+    return workshop.seal(workshop.stored(), encryption="gpg")
+
+
 def other_migrations(workshop: Workshop) -> Backup:
     return workshop.seal(workshop.stored(), migrations={"risks": ["0001_initial"]})
 
@@ -172,6 +176,7 @@ SPOILT: list[tuple[str, Spoiler, Proof, str]] = [
     ("a sequence elsewhere", moved_sequence, NO, "The sequence public.kept_id_seq would give 1001"),
     ("a dump of a newer pg_dump", newer_archive, NO, "The dump was written by a newer pg_dump"),
     ("a wrong key", wrong_key, NO, "is not encrypted to the key of BACKUP_AGE_IDENTITY"),
+    ("dbbackup's own GPG", sealed_by_gpg, UNKNOWN, "was encrypted by dbbackup's own -e"),
     ("other migrations", other_migrations, NO, "The applied migrations are not those"),
     ("a backup of some tables only", partial, NO, "lacks tables or schemas by intention"),
     ("another major version", another_major, UNKNOWN, "The backup is of PostgreSQL 16 and"),

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from django.db import ProgrammingError, connection
 
 from apps.backups import catalogue
 from apps.backups.catalogue import SIDECAR, Backup, Proof, Verification, write_verification
+from apps.backups.comparing import NotProven
 from apps.backups.models import BackupRow, VerificationRow
 from apps.backups.records import record_verification
+from apps.backups.verify import prove
+from apps.database.facts.tables import TableContent, table_contents
 from apps.database.roles import TablePrivileges, table_privileges
 from apps.database.server import Cluster
 from tests import environment
@@ -91,6 +95,44 @@ def test_a_backup_before_the_first_migration_has_a_sidecar_only(
     assert [row.name for row in BackupRow.objects.all()] == [b.name for b in catalogue.backups()]
 
 
+@pytest.fixture
+def earlier(folder: Path, cluster: Cluster) -> Backup:
+    """A backup as those of the first method were written down, of a table that is dropped."""
+    with cluster.connect(environment.DATABASE) as admin:
+        admin.execute(
+            "CREATE TABLE kept AS SELECT n, md5(n::text) AS word, n::numeric AS amount"
+            " FROM generate_series(1, 100) n"
+        )
+        admin.execute("ALTER TABLE kept OWNER TO test_owner")
+        call_command("dbbackup", "--quiet")
+        with admin.transaction():
+            admin.execute("DELETE FROM backups_backuprow")
+            contents = table_contents(admin.cursor(), fingerprint_method=1)  # type: ignore[arg-type]
+        admin.execute("DROP TABLE kept")
+    (sidecar,) = folder.glob(f"*{SIDECAR}")
+    said = json.loads(sidecar.read_text())
+    del said["fingerprint_method"]
+    said["tables"] = {name: asdict(table) for name, table in contents.items()}
+    sidecar.write_text(json.dumps(said))
+    return catalogue.backups()[-1]
+
+
+def test_a_backup_of_the_first_method_of_fingerprints_is_still_proven(earlier: Backup) -> None:
+    assert earlier.fingerprint_method == 1
+    call_command("rebuild_catalogue", stdout=io.StringIO())
+    assert BackupRow.objects.get().backup() == earlier
+    call_command("verify_backup", earlier.name, stdout=io.StringIO())
+    (proof,) = catalogue.verifications()
+    assert (proof.proven, proof.evidence["fingerprint_method"]) == (True, 1)
+
+
+def test_a_changed_value_is_caught_by_the_first_method_too(earlier: Backup) -> None:
+    stated = earlier.tables["public.kept"]
+    forged = {"public.kept": TableContent(stated.rows, "12345")}
+    with pytest.raises(NotProven, match=r"A value in public\.kept is not what it was"):
+        prove(replace(earlier, tables=earlier.tables | forged), {})
+
+
 def test_rows_of_backups_that_are_gone_are_dropped(backup: Backup, folder: Path) -> None:
     (folder / backup.name).unlink()
     out = io.StringIO()
@@ -104,6 +146,10 @@ def test_rows_of_backups_that_are_gone_are_dropped(backup: Backup, folder: Path)
         (lambda text: text[:40], "it is not JSON"),
         (lambda text: text.replace('"format": 1', '"format": 99'), "its format is 99"),
         (lambda text: "[]", "its format is None"),
+        (
+            lambda text: text.replace('"fingerprint_method": 2', '"fingerprint_method": 99'),
+            "fingerprints by method 99; this version knows 1, 2",
+        ),
         (lambda text: text.replace('"sha256"', '"md5"'), "a field is missing or wrong"),
         (lambda text: text.replace("+00:00", ""), "has no time zone"),
     ],

@@ -1,11 +1,8 @@
 """Backups go to a bucket in parts as they are made; a failed one leaves no object."""
 
-import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -18,63 +15,25 @@ from config.backups import backup_storage_entry
 from config.env import ConfigurationError, Environment
 from tests import environment
 from tests.backups import places
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from moto.server import ThreadedMotoServer
+from tests.backups.buckets import Bucket, made_bucket, s3_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@dataclass
-class Bucket:
-    """A bucket of a running S3 server."""
-
-    address: str
-    client: Any
-
-    def names(self) -> list[str]:
-        found = self.client.list_objects_v2(Bucket="kept").get("Contents", [])
-        return [entry["Key"] for entry in found]
-
-    def uploads(self) -> list[Any]:
-        return list(self.client.list_multipart_uploads(Bucket="kept").get("Uploads", []))
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    keys = {"aws_access_key_id": "id", "aws_secret_access_key": "secret"}
-    client = boto3.client("s3", endpoint_url=server, region_name="eu-north-1", **keys)
-    client.create_bucket(
-        Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"}
-    )
-    entry = backup_storage_entry(
-        Environment(
-            {
-                "BACKUP_STORAGE": "s3",
-                "BACKUP_S3_BUCKET": "kept",
-                "BACKUP_S3_PREFIX": "holdfast",
-                "BACKUP_S3_ENDPOINT": server,
-                "BACKUP_S3_REGION": "eu-north-1",
-                "BACKUP_S3_KEY_ID": "id",
-                "BACKUP_S3_SECRET": "secret",  # pragma: allowlist secret
-            }
+    with made_bucket(server) as made:
+        entry = backup_storage_entry(
+            Environment({"BACKUP_STORAGE": "s3", "BACKUP_S3_BUCKET": "kept", **made.variables()})
         )
-    )
-    with places.stored_in(monkeypatch, entry["BACKEND"], entry["OPTIONS"]):
-        yield Bucket(server, client)
-    for name in Bucket(server, client).names():
-        client.delete_object(Bucket="kept", Key=name)
-    client.delete_bucket(Bucket="kept")
+        with places.stored_in(monkeypatch, entry["BACKEND"], entry["OPTIONS"]):
+            yield made
 
 
 def test_a_backup_in_a_bucket_is_listed_read_back_and_proven(bucket: Bucket, capsys: Any) -> None:

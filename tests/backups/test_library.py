@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from apps.backups import catalogue
 from apps.backups.models import BackupRow
@@ -32,6 +32,16 @@ def test_clean_removes_old_backups_with_their_sidecars_and_rows(
     assert "2026-11-24-120000" not in kept.name
     assert [row.name for row in BackupRow.objects.all()] == [kept.name]
     assert [path.name for path in folder.iterdir() if "11-24" in path.name] == []
+
+
+def test_before_the_first_backup_there_is_nothing_to_list_and_one_sentence_to_say(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not folder.exists()
+    call_command("listbackups", "--quiet")
+    assert capsys.readouterr().out.strip() == ""
+    with pytest.raises(CommandError, match="There's no backup file available"):
+        call_command("dbrestore", "--noinput", "--quiet")
 
 
 def test_dbrestore_takes_the_newest_complete_backup(folder: Path, cluster: Cluster) -> None:

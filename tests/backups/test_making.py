@@ -109,6 +109,7 @@ def test_without_fingerprints_rows_are_counted_only(folder: Path, table: str) ->
     assert backup.tables[table].rows == 60000
     assert backup.tables[table].fingerprint is None
     assert not backup.fingerprints
+    assert backup.fingerprint_method is None
 
 
 def test_dbbackups_own_options_work(folder: Path, table: str, capsys: Any) -> None:
@@ -156,7 +157,8 @@ RECIPIENT = str(pyrage.x25519.Identity.generate().to_public())
     ("arguments", "sentence"),
     [
         (("--output-filename", "../outside-2026-11-25-120000.bin"), "expected a plain file name"),
-        (("--database", "nowhere"), "'nowhere' doesn't exist"),
+        (("--database", "nowhere"), "no database 'nowhere' in DATABASES; expected one of: default"),
+        (("--database", "default,nowhere"), "no database 'nowhere' in DATABASES"),
         (("--exclude-tables", "a\x00b"), "null byte"),
     ],
 )

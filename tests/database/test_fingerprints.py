@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from apps.database.facts.fingerprints import METHODS, NEWEST, Column
 from apps.database.facts.shape import schema_digest
-from apps.database.facts.tables import TableContent, _wholly_hashed, table_contents
+from apps.database.facts.tables import TableContent, table_contents
 from apps.database.server import Cluster
 from tests import environment
 
@@ -19,6 +20,14 @@ def admin(cluster: Cluster) -> Iterator[psycopg.Connection]:
             "CREATE TABLE things (id int, name text, price numeric(6, 2), at timestamptz,"
             " detail jsonb, tags text[])"
         )
+        connection.execute(
+            "CREATE TABLE kinds (id uuid, size int8, small int2, sold bool, day date,"
+            " begun timestamp, at inet, raw bytea, word varchar(9), weight float8, code char(4))"
+        )
+        connection.execute(
+            "INSERT INTO kinds SELECT gen_random_uuid(), n, n, true, '2026-01-01', '2026-01-01',"
+            " '10.0.0.1', 'x', 'word', 0, 'ab' FROM generate_series(1, 5) n"
+        )
         connection.execute("CREATE TABLE moods (id int, mood mood, weight numeric, span interval)")
         connection.execute(
             "INSERT INTO things SELECT n, 'name ' || n, n, now(), jsonb_build_object('n', n),"
@@ -26,7 +35,7 @@ def admin(cluster: Cluster) -> Iterator[psycopg.Connection]:
         )
         connection.execute("INSERT INTO moods VALUES (1, 'good', 1.5, '1 day')")
         yield connection
-        connection.execute("DROP TABLE things, moods")
+        connection.execute("DROP TABLE things, moods, kinds")
         connection.execute("DROP TYPE mood")
 
 
@@ -36,14 +45,28 @@ SWAP = (
 )
 
 
-def content(admin: psycopg.Connection, table: str) -> TableContent:
+def content(admin: psycopg.Connection, table: str, method: int | None = NEWEST) -> TableContent:
     with admin.transaction():
-        return table_contents(admin.cursor())[f"public.{table}"]  # type: ignore[arg-type]
+        contents = table_contents(admin.cursor(), fingerprint_method=method)  # type: ignore[arg-type]
+    return contents[f"public.{table}"]
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("table", "change"),
     [
+        ("kinds", "UPDATE kinds SET id = gen_random_uuid() WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET size = size + 1 WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET small = NULL WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET sold = false WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET sold = NULL WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET day = day + 1 WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET begun = begun + interval '1 microsecond' WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET at = '10.0.0.2' WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET raw = 'y' WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET word = 'worn' WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET weight = '-0' WHERE size = 2"),
+        ("kinds", "UPDATE kinds SET code = 'abc' WHERE size = 2"),
         ("things", "UPDATE things SET name = 'name 7 ' WHERE id = 7"),
         ("things", "UPDATE things SET price = price + 0.01 WHERE id = 7"),
         ("things", "UPDATE things SET at = at + interval '1 microsecond' WHERE id = 7"),
@@ -57,13 +80,29 @@ def content(admin: psycopg.Connection, table: str) -> TableContent:
         ("moods", "UPDATE moods SET span = '24 hours' WHERE id = 1"),
     ],
 )  # fmt: skip
-def test_one_changed_value_changes_it(admin: psycopg.Connection, table: str, change: str) -> None:
-    before = content(admin, table)
-    assert content(admin, table) == before
+def test_one_changed_value_changes_it(
+    admin: psycopg.Connection, table: str, change: str, method: int
+) -> None:
+    before = content(admin, table, method)
+    assert content(admin, table, method) == before
     admin.execute(change)
-    after = content(admin, table)
+    after = content(admin, table, method)
     assert after.rows == before.rows
     assert after.fingerprint != before.fingerprint
+
+
+def test_the_newest_method_sees_what_jsonb_prints(admin: psycopg.Connection) -> None:
+    before = content(admin, "things")
+    admin.execute("UPDATE things SET detail = '{\"n\": 7.0}' WHERE id = 7")
+    assert content(admin, "things").fingerprint != before.fingerprint
+
+
+def test_the_whole_of_a_large_number_counts(admin: psycopg.Connection) -> None:
+    """PostgreSQL's own hash of a bigint folds both halves into one."""
+    admin.execute("UPDATE kinds SET size = 0 WHERE size = 1")
+    before = content(admin, "kinds")
+    admin.execute("UPDATE kinds SET size = x'0000000700000007'::bigint WHERE size = 0")
+    assert content(admin, "kinds").fingerprint != before.fingerprint
 
 
 def test_the_order_of_rows_and_dropped_columns_do_not_matter(admin: psycopg.Connection) -> None:
@@ -74,10 +113,47 @@ def test_the_order_of_rows_and_dropped_columns_do_not_matter(admin: psycopg.Conn
     assert content(admin, "things") == before
 
 
-def test_types_whose_hash_would_not_do_are_read_as_text(admin: psycopg.Connection) -> None:
-    hashed = _wholly_hashed(admin.cursor())  # type: ignore[arg-type]
-    assert ("public", "things") in hashed
-    assert ("public", "moods") not in hashed
+@pytest.mark.parametrize(
+    ("kind", "scaled", "deterministic", "way"),
+    [
+        ("int4", False, True, "function"),
+        ("numeric", True, True, "function"),
+        ("numeric", False, True, "text"),
+        ("text", False, False, "function"),
+        ("timestamptz", False, True, "record"),
+        ("_text", False, True, "record"),
+        ("_text", False, False, "text"),
+        ("float8", False, True, "text"),
+        # A type of the database's own.
+        ("", False, True, "text"),
+    ],
+)
+def test_types_whose_hash_would_not_do_are_read_as_text(
+    kind: str, scaled: bool, deterministic: bool, way: str
+) -> None:
+    assert Column("any", kind, scaled, deterministic).way == way
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tables_of_no_column_and_of_very_many_have_one_too(
+    admin: psycopg.Connection, method: int
+) -> None:
+    columns = ", ".join(f"c{number} int" for number in range(1500))
+    admin.execute(f"CREATE TABLE wide ({columns})")
+    admin.execute("CREATE TABLE bare ()")
+    try:
+        admin.execute("INSERT INTO wide (c0, c1499) VALUES (1, 2)")
+        admin.execute("INSERT INTO bare DEFAULT VALUES")
+        assert content(admin, "bare", method).rows == 1
+        before = content(admin, "wide", method)
+        admin.execute("UPDATE wide SET c1499 = 3")
+        assert content(admin, "wide", method).fingerprint != before.fingerprint
+    finally:
+        admin.execute("DROP TABLE wide, bare")
+
+
+def test_without_a_method_rows_are_counted(admin: psycopg.Connection) -> None:
+    assert content(admin, "things", None) == TableContent(50, None)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from django.utils import timezone
 from apps.backups.catalogue import SIDECAR, backup_storage, backups, newest
 from apps.backups.models import Attestation
 from apps.backups.offsite import (
-    copied_checksum,
     difference,
+    is_the_first_place,
     lies_on_this_machine,
     offsite_storage,
 )
@@ -80,10 +80,6 @@ def _damage_copy(scratch: Scratch) -> None:
 def _cut_copy(scratch: Scratch) -> None:
     for path in (scratch.project / "elsewhere").glob("*.zst"):
         path.write_bytes(path.read_bytes()[:100])
-
-
-def _remove_copies(scratch: Scratch) -> None:
-    shutil.rmtree(scratch.project / "elsewhere")
 
 
 _BACKED_UP = command("dbbackup", "--quiet", "--output-filename", "backup.psql.bin.zst")
@@ -174,6 +170,14 @@ def retention_is_kept(inspection: Inspection) -> Iterator[Finding]:
             peer=True,
         ),
         Specimen(
+            "the second place is the first",
+            plant=sequence(environment(BACKUP_OFFSITE_DIR="{scratch.backups}"), _BACKED_UP),
+            repair=sequence(_ELSEWHERE, command("copy_backups")),
+            near_miss=_COPIED,
+            subject="holdfast_scratch",
+            peer=True,
+        ),
+        Specimen(
             "a newer backup is not copied",
             plant=sequence(_COPIED, _ANOTHER),
             repair=command("copy_backups"),
@@ -192,7 +196,7 @@ def retention_is_kept(inspection: Inspection) -> Iterator[Finding]:
         Specimen(
             "a flipped bit in the copy",
             plant=sequence(_COPIED, _damage_copy),
-            repair=sequence(_remove_copies, command("copy_backups")),
+            repair=command("copy_backups", "--read-back"),
             near_miss=_COPIED,
             subject="backup.psql.bin.zst",
             peer=True,
@@ -204,6 +208,8 @@ def copy_is_elsewhere(inspection: Inspection) -> Iterator[Finding]:
     last = newest(database)
     if last is None:
         raise CannotSee("There is no backup that could have a copy.", manage("dbbackup"))
+    if storage is not None and is_the_first_place(storage):
+        storage = None
     if storage is None and not lies_on_this_machine(backup_storage()):
         inspection.evidence.update(newest=last.name, place=last.location)
         return
@@ -212,15 +218,12 @@ def copy_is_elsewhere(inspection: Inspection) -> Iterator[Finding]:
         remedy = "BACKUP_OFFSITE_BUCKET=… or BACKUP_STORAGE=s3"
         yield Finding(Level.ERROR, "No copy elsewhere", database, detail, remedy)
         return
-    wrong = difference(last, storage)
-    read = wrong is None and last.bytes <= READ_BACK_BYTES
-    if read and copied_checksum(last, storage) != last.sha256:
-        wrong = "the copy's checksum is not the backup's"
-    inspection.evidence.update(newest=last.name, read_back=read)
+    read_back = last.bytes <= READ_BACK_BYTES
+    wrong = difference(last, storage, read_back=read_back)
+    inspection.evidence.update(newest=last.name, read_back=read_back)
     if wrong:
-        yield Finding(
-            Level.ERROR, "No true copy elsewhere", last.name, wrong, manage("copy_backups")
-        )
+        remedy = manage("copy_backups --read-back")
+        yield Finding(Level.ERROR, "No true copy elsewhere", last.name, wrong, remedy)
 
 
 def _until_archived(scratch: Scratch, *, failing: bool) -> None:

@@ -122,3 +122,37 @@ def client_settings(cursor: CursorWrapper) -> list[ClientSetting]:
         """
     )
     return [ClientSetting(name, value) for name, value in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class ClientSession:
+    """A client's session; `endable` tells whether this session's role may end it."""
+
+    pid: int
+    role: str
+    superuser: bool
+    endable: bool
+
+
+def client_sessions(cursor: CursorWrapper, database: str) -> list[ClientSession]:
+    """The sessions of clients in a database but this one, by pid.
+
+    Who may not watch others is not told what kind of process theirs is; PostgreSQL's own have no
+    role.
+    """
+    cursor.execute(
+        """
+        SELECT a.pid, r.rolname, r.rolsuper,
+               me.rolsuper
+               OR NOT r.rolsuper AND (pg_catalog.pg_has_role(r.oid, 'USAGE')
+                                      OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE'))
+        FROM pg_catalog.pg_stat_activity a
+        JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+        JOIN pg_catalog.pg_roles me ON me.rolname = current_user
+        WHERE a.datname = %s AND coalesce(a.backend_type, 'client backend') = 'client backend'
+          AND a.pid <> pg_catalog.pg_backend_pid()
+        ORDER BY 1
+        """,
+        [database],
+    )
+    return [ClientSession(*row) for row in cursor.fetchall()]

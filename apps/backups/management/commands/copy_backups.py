@@ -1,5 +1,6 @@
 """Copies the backups to the second place."""
 
+import argparse
 from typing import Any
 
 from django.conf import settings
@@ -14,13 +15,21 @@ from apps.database.redaction import redact
 class Command(BaseCommand):
     help = (
         "Copies every backup that the second place (BACKUP_OFFSITE_DIR or _BUCKET) lacks, and "
-        "reads each copy back. Exit: 0 all are there, 1 failed."
+        "reads each new copy back. Exit: 0 all are there, 1 failed."
     )
     requires_system_checks: list[str] = []
 
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--read-back",
+            action="store_true",
+            help="Read the earlier copies too, and make damaged ones anew.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        database = str(settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"])
         try:
-            copied = copy_missing(str(settings.DATABASES[DEFAULT_DB_ALIAS]["NAME"]))
+            copied = copy_missing(database, read_back=options["read_back"])
         except (CopyFailed, *STORAGE_FAILURES) as error:
             raise CommandError(redact(str(error).splitlines()[0])) from None
         for name in copied:

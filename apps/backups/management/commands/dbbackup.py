@@ -1,20 +1,24 @@
 """django-dbbackup's dbbackup, as the owner role, streamed, with a sidecar beside each backup."""
 
 import argparse
+import importlib.util
+import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from dbbackup import settings as library_settings
 from dbbackup.db.exceptions import CommandConnectorError
 from dbbackup.management.commands import dbbackup as library
 from dbbackup.signals import post_backup, pre_backup
+from dbbackup.utils import EncryptionError
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.management.base import CommandError
-from django.db import DatabaseError
-from django.utils.connection import ConnectionDoesNotExist
+from django.db import DatabaseError, connections
 
 from apps.backups.catalogue import backup_storage, checksum, write_sidecar
 from apps.backups.connector import HoldfastConnector
@@ -29,7 +33,7 @@ from apps.database.redaction import redact
 # Of a storage, whatever it is: django-storages' S3 raises its library's own.
 FAILURES = (
     CommandConnectorError, ToolError, KeyProblem, NameRefused, OSError, BotoCoreError, ClientError,
-    SuspiciousFileOperation, ConnectionDoesNotExist, ValueError,
+    SuspiciousFileOperation, EncryptionError, ValueError,
 )  # fmt: skip
 INTERRUPTED = 130
 PROGRESS_SECONDS = 0.5
@@ -65,6 +69,17 @@ class Command(library.Command):
             raise CommandError(redact(said[0] if said else repr(error))) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted; nothing was kept.", returncode=INTERRUPTED) from None
+
+    def _get_database_keys(self) -> list[str]:
+        """Every alias is known before the first is backed up."""
+        keys: list[str] = super()._get_database_keys()
+        for key in keys:
+            if key not in connections.settings:
+                known = ", ".join(sorted(connections.settings))
+                raise CommandError(
+                    f"There is no database {key!r} in DATABASES; expected one of: {known}."
+                )
+        return keys
 
     def _save_new_backup(self, database: Any) -> None:
         if not isinstance(self.connector, HoldfastConnector):
@@ -112,6 +127,8 @@ class Command(library.Command):
                 "--output-path writes without encryption, and BACKUP_AGE_RECIPIENTS is set; "
                 "expected --output-filename, which writes into the storage, or --encrypt (GPG)."
             )
+        if self.encrypt:
+            _require_gpg()
         try:
             super()._save_new_backup(database)
         finally:
@@ -148,6 +165,29 @@ class Command(library.Command):
     def _cleanup_old_backups(self, database: Any = None, servername: Any = None) -> None:
         self.storage = CompleteBackups()
         super()._cleanup_old_backups(database, servername)
+
+
+def _require_gpg() -> None:
+    """The library finds out only after the dump, and by a traceback. Raises CommandError."""
+    missing, recipient = None, library_settings.GPG_RECIPIENT
+    if importlib.util.find_spec("gnupg") is None:
+        missing = "the package python-gnupg is not installed (pip install python-gnupg)"
+    elif shutil.which("gpg") is None:
+        missing = "the program gpg is not installed (apt install gnupg)"
+    elif not recipient:
+        missing = "the setting DBBACKUP_GPG_RECIPIENT names nobody's key"
+    elif not _has_key(str(recipient)):
+        missing = f"gpg has no public key of {recipient}, whom DBBACKUP_GPG_RECIPIENT names"
+    if missing:
+        raise CommandError(
+            f"--encrypt is dbbackup's own GPG, and {missing}; expected that, or "
+            "BACKUP_AGE_RECIPIENTS instead of --encrypt, which verify_backup reads too."
+        )
+
+
+def _has_key(recipient: str) -> bool:
+    asked = ["gpg", "--batch", "--list-keys", "--", recipient]
+    return subprocess.run(asked, capture_output=True, timeout=60).returncode == 0
 
 
 class Progress:
