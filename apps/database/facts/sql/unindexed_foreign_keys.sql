@@ -1,0 +1,75 @@
+-- Foreign keys that no index can look up. An index can when the key's columns lead it in whatever
+-- order, when it compares them as the key does, and when it holds every row that has a key: all of
+-- them, or those where a column of the key is not null, which the look-up implies.
+, foreign_key AS MATERIALIZED (
+    SELECT o.oid, o.conname::text AS name, o.conrelid, o.conkey, o.conpfeqop,
+           cardinality(o.conkey) AS width, t.schema, t.name AS table_name, t.kind
+    FROM pg_catalog.pg_constraint o
+    JOIN our_table t ON t.oid = o.conrelid
+    WHERE o.contype = 'f' AND o.conparentid = 0
+),
+-- A partitioned table's rows lie in its leaves; an index on each serves as well as one on all.
+leaf AS MATERIALIZED (
+    WITH RECURSIVE part AS (
+        SELECT k.oid AS key_id, k.conrelid AS root, k.conrelid AS id FROM foreign_key k
+        UNION ALL
+        SELECT p.key_id, p.root, i.inhrelid
+        FROM part p
+        JOIN pg_catalog.pg_inherits i ON i.inhparent = p.id
+        JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition
+    )
+    SELECT p.key_id, p.root, p.id, p.id = p.root AS is_root, c.relkind = 'p' AS is_parted
+    FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.id
+),
+key_column AS MATERIALIZED (
+    SELECT l.key_id, l.id, u.place, a.attnum AS number, u.equality, a.attcollation
+    FROM leaf l
+    JOIN foreign_key k ON k.oid = l.key_id
+    CROSS JOIN LATERAL unnest(k.conkey, k.conpfeqop) WITH ORDINALITY AS u(number, equality, place)
+    JOIN pg_catalog.pg_attribute o ON o.attrelid = l.root AND o.attnum = u.number
+    -- The columns of a partition may be numbered otherwise.
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = l.id AND a.attname = o.attname
+),
+index_column AS MATERIALIZED (
+    SELECT x.indexrelid, x.indrelid, u.number, u.place, f.opcfamily, u.collation_id,
+           substring(x.indpred::text FROM
+               '^\{NULLTEST :arg \{VAR :varno 1 :varattno ([0-9]+) [^{}]*\} :nulltesttype 1 ')
+               AS only_not_null, x.indpred IS NOT NULL AS is_partial
+    FROM pg_catalog.pg_index x
+    JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+    JOIN pg_catalog.pg_am m ON m.oid = i.relam
+    CROSS JOIN LATERAL unnest(x.indkey::int2[], x.indclass::oid[], x.indcollation::oid[])
+        WITH ORDINALITY AS u(number, class, collation_id, place)
+    JOIN pg_catalog.pg_opclass f ON f.oid = u.class
+    -- These two read whole ranges, or the whole index, for one row.
+    WHERE x.indisvalid AND x.indisready AND m.amname NOT IN ('brin', 'bloom')
+      AND x.indrelid IN (SELECT id FROM leaf)
+),
+looked_up AS MATERIALIZED (
+    SELECT c.key_id, c.id
+    FROM key_column c
+    JOIN foreign_key k ON k.oid = c.key_id
+    JOIN index_column i
+      ON i.indrelid = c.id AND i.number = c.number AND i.place <= k.width
+     AND i.collation_id IN (0, c.attcollation)
+     AND (NOT i.is_partial OR i.only_not_null::int IN (
+             SELECT o.number FROM key_column o WHERE o.key_id = c.key_id AND o.id = c.id))
+    WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_amop a
+                  JOIN pg_catalog.pg_operator p ON p.oid = c.equality
+                  WHERE a.amopfamily = i.opcfamily AND a.amopopr IN (p.oid, p.oprcom))
+    GROUP BY c.key_id, c.id, i.indexrelid, k.width
+    HAVING count(DISTINCT c.number) = k.width
+)
+SELECT k.schema, k.table_name,
+       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS c(number, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number
+             ORDER BY c.place),
+       k.name, k.kind = 'p'
+FROM foreign_key k
+WHERE NOT EXISTS (SELECT 1 FROM looked_up u WHERE u.key_id = k.oid AND u.id = k.conrelid)
+  AND (NOT EXISTS (SELECT 1 FROM leaf l WHERE l.key_id = k.oid AND NOT l.is_root
+                                          AND NOT l.is_parted)
+       OR EXISTS (SELECT 1 FROM leaf l WHERE l.key_id = k.oid AND NOT l.is_parted
+                  AND NOT EXISTS (SELECT 1 FROM looked_up u
+                                  WHERE u.key_id = l.key_id AND u.id = l.id)))
+ORDER BY 1, 2, 4
