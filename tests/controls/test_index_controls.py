@@ -66,6 +66,21 @@ def reason(world: Scratch, control: str) -> str:
     return verdict.reason or ""
 
 
+def test_the_projects_own_schema_passes(world: Scratch) -> None:
+    configure(autovacuum="on")(world)
+    own = verdicts(world, *CATALOGUE, "PERF-002.10", "PERF-003.6", "PERF-003.7")
+    assert {c: v.reason for c, v in own.items() if v.state is not State.PASS} == {}
+    assert own["PERF-002.10"].evidence["queries"] == [
+        "controls: the newest assessment",
+        "controls: the verdicts of an assessment",
+        "risks: search",
+        "risks: the risks of a revision",
+    ]
+    assert own["PERF-003.7"].evidence["searches"] == ["risks: search"]
+    assert own["PERF-003.1"].evidence["columns"] == len(own["PERF-003.6"].evidence["fields"]) == 1
+    assert own["DATA-004.11"].evidence["unseen"] == 0 < own["DATA-004.11"].evidence["sequences"]
+
+
 def test_an_idle_index_is_not_called_unused_after_a_moment(world: Scratch) -> None:
     sql(*LARGE)(world)
     said = reason(world, "PERF-002.7")
@@ -137,6 +152,25 @@ def test_whether_an_invalid_index_is_being_made_is_hidden_from_nobody(world: Scr
     unseen = verdicts(world, "PERF-002.3", address=nobody(world))["PERF-002.3"]
     assert unseen.state is State.UNKNOWN
     assert "GRANT pg_monitor" in (unseen.reason or "")
+
+
+def test_an_index_is_named_that_stays_when_the_needless_ones_go(world: Scratch) -> None:
+    """Of three that begin alike two are needless; the one that Django would make anew is not."""
+    sql(
+        "CREATE TABLE public.referred (id int PRIMARY KEY)",
+        "CREATE TABLE public.planted (id int PRIMARY KEY, a int REFERENCES public.referred, b int,"
+        " c int, CONSTRAINT rule UNIQUE (a, b, c))",
+        "CREATE INDEX planted_a_0123abcd ON public.planted (a)",
+        "CREATE INDEX short ON public.planted (a)",
+        "CREATE INDEX middle ON public.planted (a, b)",
+    )(world)
+    (same, begins) = verdicts(world, "PERF-002.5", "PERF-002.6").values()
+    assert [(f.subject, f.remedy) for f in same.findings] == [
+        ("public.planted.short", 'DROP INDEX CONCURRENTLY "public"."short";')
+    ]
+    assert [f.subject for f in begins.findings] == ["public.planted.middle"]
+    assert "Every look-up of it serves rule;" in begins.findings[0].detail
+    assert "public.planted.planted_a_0123abcd" in begins.evidence["made_by_django"]
 
 
 def nobody(world: Scratch) -> str:

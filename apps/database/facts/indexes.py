@@ -126,7 +126,10 @@ class NeedlessIndex:
             table = quoted(self.schema, self.table)
             return f"ALTER TABLE {table} DROP CONSTRAINT {quoted(self.constraint)};"
         how = "" if self.partitioned else " CONCURRENTLY"
-        return f"DROP INDEX{how} {quoted(self.schema, self.name)};"
+        drop = f"DROP INDEX{how} {quoted(self.schema, self.name)};"
+        if _MADE_BY_DJANGO.search(self.name) is not None:
+            return f"In the model: db_index=False on the field, then makemigrations; or {drop}"
+        return drop
 
 
 def needless_indexes(cursor: CursorWrapper) -> list[NeedlessIndex]:

@@ -1,9 +1,7 @@
 -- Indexes that another one of the table makes needless: the same, or a beginning of it.
-, covered AS MATERIALIZED (
+, pair AS MATERIALIZED (
     SELECT a.indexrelid, b.indexrelid AS other_id, b.name AS other_name,
-           b.is_unique AS other_is_unique, a.width = b.width AS is_same,
-           rank() OVER (PARTITION BY a.indexrelid
-                        ORDER BY b.width, b.is_unique DESC, b.indexrelid) AS place
+           b.is_unique AS other_is_unique, a.width = b.width AS is_same, b.width
     FROM index_shape a
     JOIN index_shape b
       ON b.indrelid = a.indrelid AND b.indexrelid <> a.indexrelid AND b.method = a.method
@@ -35,6 +33,14 @@
              < (b.is_referenced, b.is_primary, b.constraint_name IS NOT NULL,
                 b.is_identity OR b.is_attached, b.is_clustered, -b.indexrelid::bigint)
       END
+),
+-- Named is its like; else one that stays, none that a third makes needless too.
+covered AS MATERIALIZED (
+    SELECT DISTINCT ON (p.indexrelid) p.*
+    FROM pair p
+    LEFT JOIN (SELECT DISTINCT indexrelid FROM pair) AS gone ON gone.indexrelid = p.other_id
+    ORDER BY p.indexrelid, NOT p.is_same, gone.indexrelid IS NOT NULL, NOT p.other_is_unique,
+             p.width, p.other_id
 )
 SELECT a.schema, a.table_name, a.name, a.constraint_name, c.other_name, c.is_same,
        c.other_is_unique, a.kind = 'p',
@@ -43,5 +49,4 @@ SELECT a.schema, a.table_name, a.name, a.constraint_name, c.other_name, c.is_sam
                  AND array_to_string(f.conkey, ' ') = a.columns)
 FROM covered c
 JOIN index_shape a ON a.indexrelid = c.indexrelid
-WHERE c.place = 1
 ORDER BY 1, 2, 3

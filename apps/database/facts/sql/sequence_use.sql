@@ -4,6 +4,7 @@ WITH filled AS MATERIALIZED (
     FROM pg_catalog.pg_depend d
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
       AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
+      AND d.objid IN (SELECT s.seqrelid FROM pg_catalog.pg_sequence s)
     UNION
     SELECT d.refobjid, x.adrelid, x.adnum
     FROM pg_catalog.pg_depend d

@@ -22,10 +22,10 @@ leaf AS MATERIALIZED (
     FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.id
 ),
 key_column AS MATERIALIZED (
-    SELECT l.key_id, l.id, u.place, a.attnum AS number, u.equality, a.attcollation
+    SELECT l.key_id, l.id, k.width, a.attnum AS number, u.equality, a.attcollation
     FROM leaf l
     JOIN foreign_key k ON k.oid = l.key_id
-    CROSS JOIN LATERAL unnest(k.conkey, k.conpfeqop) WITH ORDINALITY AS u(number, equality, place)
+    CROSS JOIN LATERAL unnest(k.conkey, k.conpfeqop) AS u(number, equality)
     JOIN pg_catalog.pg_attribute o ON o.attrelid = l.root AND o.attnum = u.number
     -- The columns of a partition may be numbered otherwise.
     JOIN pg_catalog.pg_attribute a ON a.attrelid = l.id AND a.attname = o.attname
@@ -48,17 +48,16 @@ index_column AS MATERIALIZED (
 looked_up AS MATERIALIZED (
     SELECT c.key_id, c.id
     FROM key_column c
-    JOIN foreign_key k ON k.oid = c.key_id
     JOIN index_column i
-      ON i.indrelid = c.id AND i.number = c.number AND i.place <= k.width
+      ON i.indrelid = c.id AND i.number = c.number AND i.place <= c.width
      AND i.collation_id IN (0, c.attcollation)
      AND (NOT i.is_partial OR i.only_not_null::int IN (
              SELECT o.number FROM key_column o WHERE o.key_id = c.key_id AND o.id = c.id))
     WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_amop a
                   JOIN pg_catalog.pg_operator p ON p.oid = c.equality
                   WHERE a.amopfamily = i.opcfamily AND a.amopopr IN (p.oid, p.oprcom))
-    GROUP BY c.key_id, c.id, i.indexrelid, k.width
-    HAVING count(DISTINCT c.number) = k.width
+    GROUP BY c.key_id, c.id, i.indexrelid, c.width
+    HAVING count(DISTINCT c.number) = c.width
 )
 SELECT k.schema, k.table_name,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS c(number, place)
@@ -66,10 +65,10 @@ SELECT k.schema, k.table_name,
              ORDER BY c.place),
        k.name, k.kind = 'p'
 FROM foreign_key k
-WHERE NOT EXISTS (SELECT 1 FROM looked_up u WHERE u.key_id = k.oid AND u.id = k.conrelid)
-  AND (NOT EXISTS (SELECT 1 FROM leaf l WHERE l.key_id = k.oid AND NOT l.is_root
-                                          AND NOT l.is_parted)
-       OR EXISTS (SELECT 1 FROM leaf l WHERE l.key_id = k.oid AND NOT l.is_parted
-                  AND NOT EXISTS (SELECT 1 FROM looked_up u
-                                  WHERE u.key_id = l.key_id AND u.id = l.id)))
+-- NOT IN is hashed, whatever the planner expects of these; none of them is NULL.
+WHERE (k.oid, k.conrelid) NOT IN (SELECT u.key_id, u.id FROM looked_up u)
+  AND (k.oid NOT IN (SELECT l.key_id FROM leaf l WHERE NOT l.is_root AND NOT l.is_parted)
+       OR k.oid IN (SELECT l.key_id FROM leaf l
+                    WHERE NOT l.is_parted
+                      AND (l.key_id, l.id) NOT IN (SELECT u.key_id, u.id FROM looked_up u)))
 ORDER BY 1, 2, 4
