@@ -132,6 +132,9 @@ ASSESSED_DATABASE = assessed_entry(_address, ASSESSED, env) if _address else Non
 LONG_TRANSACTION_SECONDS = 60
 LONG_COMMAND_SECONDS = 3600
 
+# How many days the server must have counted before what it never counted is called unused
+STATISTICS_DAYS = 30
+
 # How many processes and threads serve, which decides how many connections they can ask for
 WEB_INTERFACE = env.choice("WEB_INTERFACE", INTERFACES)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", minimum=1, maximum=1000)

@@ -75,8 +75,9 @@ class Specimen:
     """A planted defect, its repair and a near miss: a control's proof that it can fail and pass.
 
     `subject` must stand in the finding. `needs` names the server: `embedded`, `archiving` its WAL,
-    or `tls` for one built with OpenSSL. With `peer` the verdict comes from `manage.py assess` in a
-    process of its own, on a copy of the project whose files and environment the actions may change.
+    `statements` that it keeps, or `tls` for one built with OpenSSL. With `peer` the verdict comes
+    from `manage.py assess` in a process of its own, on a copy of the project whose files and
+    environment the actions may change.
     """
 
     name: str

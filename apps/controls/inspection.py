@@ -13,6 +13,7 @@ from django.db.backends.utils import CursorWrapper
 
 from apps.controls.control import CannotSee
 from apps.database.connection import open_wrapper
+from apps.database.facts.counters import Counters, counters
 from apps.database.facts.roles import is_member
 from config.database import DatabaseEntry, is_socket
 
@@ -137,3 +138,16 @@ def sees_monitoring(inspection: Inspection) -> None:
             f"The role {role} is no member of pg_monitor, so other sessions are hidden from it.",
             f'GRANT pg_monitor TO "{role}";',
         )
+
+
+def seen_counters(inspection: Inspection) -> Counters:
+    """The counters of this database; CannotSee when nobody counts, or since when is not known."""
+    seen = counters(inspection.cursor)
+    if not seen.counting:
+        raise CannotSee(
+            "track_counts is off, so that nobody counts what is read.",
+            "ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf();",
+        )
+    if seen.seconds is None:
+        raise CannotSee("Since when the server's counters count cannot be told.")
+    return seen

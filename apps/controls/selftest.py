@@ -13,6 +13,8 @@ from apps.database.server import Binaries, system_binaries
 
 # Archiving is switched on at a server's start only; the command may change while it runs.
 ARCHIVING = {"archive_mode": "on", "archive_command": "/bin/true"}
+# So is what keeps the statements.
+STATEMENTS = {"shared_preload_libraries": "pg_stat_statements"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Worlds:
     @cached_property
     def archiving(self) -> Scratch:
         return self._stack.enter_context(scratch(settings=ARCHIVING))
+
+    @cached_property
+    def statements(self) -> Scratch:
+        return self._stack.enter_context(scratch(settings=STATEMENTS))
 
     @cached_property
     def tls(self) -> Scratch:

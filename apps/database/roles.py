@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from apps.database.facts.sequences import own_sequences
 from config.variables import prefix_of
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
@@ -193,6 +194,13 @@ def grant_tables(connection: BaseDatabaseWrapper, app: str, auditor: str) -> Non
                 cursor.execute(_revoke(right.table, role))
                 if privileges:
                     cursor.execute(_grant(right.table, role, privileges))
+        sequences = [Identifier(*name) for name in own_sequences(cursor)]
+        if sequences:
+            # pg_monitor does not show how far a sequence has come.
+            names = SQL(", ").join(sequences)
+            cursor.execute(
+                SQL("GRANT SELECT ON SEQUENCE {} TO {}").format(names, Identifier(auditor))
+            )
 
 
 def _revoke(table: str, role: str) -> Composed:

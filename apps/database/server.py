@@ -349,6 +349,10 @@ class Cluster:
         """`--enable` or `--disable` the checksums of a stopped server's pages."""
         self._run("pg_checksums", switch, "--no-sync", "-D", str(self.data))
 
+    def reset_wal(self, *arguments: str) -> None:
+        """Have a stopped server go on from other numbers; arguments are those of pg_resetwal."""
+        self._run("pg_resetwal", *arguments, "-D", str(self.data))
+
     def _run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs; its output goes to the log, its complaint is raised."""
         # A file, not a pipe: the server that pg_ctl leaves behind would hold a pipe open for ever.

@@ -32,3 +32,31 @@ def stored_functions(cursor: CursorWrapper) -> list[StoredFunction]:
         """
     )
     return [StoredFunction(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class FunctionText:
+    """A function's signature and its text."""
+
+    name: str
+    source: str
+
+
+def functions_with(cursor: CursorWrapper, word: str) -> list[FunctionText]:
+    """The functions whose text holds the word, by name, SQL's too; no system's, no extension's."""
+    cursor.execute(
+        """
+        SELECT p.oid::regprocedure::text, p.prosrc
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND l.lanname NOT IN ('internal', 'c') AND strpos(lower(p.prosrc), %s) > 0
+          AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                          WHERE d.classid = 'pg_catalog.pg_proc'::regclass
+                            AND d.objid = p.oid AND d.deptype = 'e')
+        ORDER BY 1
+        """,
+        [word.lower()],
+    )
+    return [FunctionText(*row) for row in cursor.fetchall()]

@@ -6,18 +6,13 @@ where another session holds the table exclusively, the texts are None and the ta
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
+from apps.database.facts.questions import ask
+
 Name = tuple[str, str]
-
-
-@cache
-def _sql(name: str) -> str:
-    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -108,26 +103,19 @@ class LiveConstraint:
     operators: tuple[str, ...]
 
 
-def _rows(cursor: CursorWrapper, parameters: list[Any], *files: str) -> list[tuple[Any, ...]]:
-    """The rows of a question whose text lies in these files, one after the other."""
-    # sql-reviewed: files beside this module; what varies travels as a parameter.
-    cursor.execute("".join(map(_sql, files)), parameters)
-    return list(cursor.fetchall())
-
-
 def search_path(cursor: CursorWrapper, role: str | None = None) -> list[str]:
     """The schemas where an unqualified name is looked for, in order; those that exist.
 
     A role's own setting counts before this session's: what the service sees is asked for.
     """
-    return [row[0] for row in _rows(cursor, [role], "search_path")]
+    return [row[0] for row in ask(cursor, "search_path", parameters=[role])]
 
 
 def tables(cursor: CursorWrapper, schemas: Sequence[str]) -> dict[Name, LiveTable]:
     """The tables of the schemas with their columns, by schema and name."""
-    rows = _rows(cursor, [list(schemas)], "chosen_tables", "tables")
+    rows = ask(cursor, "chosen_tables", "tables", parameters=[list(schemas)])
     found = {(row[0], row[1]): LiveTable(*row) for row in rows}
-    for schema, table, *row in _rows(cursor, [list(schemas)], "chosen_tables", "columns"):
+    for schema, table, *row in ask(cursor, "chosen_tables", "columns", parameters=[list(schemas)]):
         if (schema, table) in found:
             found[schema, table].columns[row[0]] = LiveColumn(*row)
     return found
@@ -135,7 +123,8 @@ def tables(cursor: CursorWrapper, schemas: Sequence[str]) -> dict[Name, LiveTabl
 
 def indexes(cursor: CursorWrapper, schemas: Sequence[str]) -> list[LiveIndex]:
     """Every index on the tables of the schemas, by table and name."""
-    return [_index(row) for row in _rows(cursor, [list(schemas)], "chosen_tables", "indexes")]
+    rows = ask(cursor, "chosen_tables", "indexes", parameters=[list(schemas)])
+    return [_index(row) for row in rows]
 
 
 def _index(row: tuple[Any, ...]) -> LiveIndex:
@@ -160,9 +149,8 @@ def _index(row: tuple[Any, ...]) -> LiveIndex:
 
 def constraints(cursor: CursorWrapper, schemas: Sequence[str]) -> list[LiveConstraint]:
     """Every constraint on the tables of the schemas, by table and name."""
-    return [
-        _constraint(row) for row in _rows(cursor, [list(schemas)], "chosen_tables", "constraints")
-    ]
+    rows = ask(cursor, "chosen_tables", "constraints", parameters=[list(schemas)])
+    return [_constraint(row) for row in rows]
 
 
 def _constraint(row: tuple[Any, ...]) -> LiveConstraint:

@@ -4,6 +4,20 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.sql import SQL, Identifier
 
 
+def own_sequences(cursor: CursorWrapper) -> list[tuple[str, str]]:
+    """Schema and name of every sequence that belongs to this session's role, in order."""
+    cursor.execute(
+        """
+        SELECT n.nspname, c.relname
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'S' AND c.relpersistence <> 't'
+          AND c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
+        ORDER BY 1, 2
+        """
+    )
+    return [(schema, name) for schema, name in cursor.fetchall()]
+
+
 def sequence_positions(cursor: CursorWrapper) -> dict[str, int]:
     """The next value of every sequence that is no extension's, by `schema.sequence`.
 

@@ -35,6 +35,19 @@ def extensions(cursor: CursorWrapper) -> dict[str, str]:
     return dict(cursor.fetchall())
 
 
+def extension_schema(cursor: CursorWrapper, name: str) -> str | None:
+    """The schema that an installed extension's functions lie in; None when it is not installed."""
+    cursor.execute(
+        """
+        SELECT n.nspname FROM pg_catalog.pg_extension e
+        JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = %s
+        """,
+        [name],
+    )
+    row = cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
 def locale(cursor: CursorWrapper) -> dict[str, str]:
     """The database's encoding, provider (libc, icu, builtin), collate, ctype and the provider's
     own name of the locale, empty with libc."""
