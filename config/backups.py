@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from config.env import BASE_DIR, ConfigurationError, Environment, read_text
+from config.env import BASE_DIR, ConfigurationError, Environment
+from config.tokens import secret_text
 
 STORAGES = ("file", "s3")
 
@@ -56,7 +57,7 @@ def _bucket(env: Environment, name: str | None = None) -> dict[str, Any]:
         "default_acl": None,
         "file_overwrite": False,
     }
-    key, secret = env.text("BACKUP_S3_KEY_ID"), _secret(env, "BACKUP_S3_SECRET")
+    key, secret = env.text("BACKUP_S3_KEY_ID"), secret_text(env, "BACKUP_S3_SECRET")
     # Without both, boto3 looks for the credentials that the platform gives to the machine.
     if key and secret:
         options |= {"access_key": key, "secret_key": secret}
@@ -78,14 +79,4 @@ def age_recipients(env: Environment) -> list[str]:
 
 def age_identity(env: Environment) -> str | None:
     """The secret keys that backups are read with, one a line; making backups needs none."""
-    return _secret(env, "BACKUP_AGE_IDENTITY")
-
-
-def _secret(env: Environment, name: str) -> str | None:
-    """A secret from its variable, or from the file that its other variable names."""
-    file = env.text(f"{name}_FILE")
-    if file and env.is_set(name):
-        raise ConfigurationError(f"{name} and {name}_FILE are both set; expected one.")
-    if file:
-        return read_text(BASE_DIR / file, f"{name}_FILE").strip()
-    return env.text(name)
+    return secret_text(env, "BACKUP_AGE_IDENTITY")

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from config.env import INTERFACES, load_environment, one_sentence
+from config.multiprocess import forget_process, start_afresh
 
 with one_sentence():
     _env = load_environment()
@@ -68,3 +69,13 @@ def pre_fork(server: Any, worker: Any) -> None:
     django_conf = sys.modules.get("django.conf")
     if django_conf is not None and django_conf.settings.configured:
         sys.modules["django.db"].connections.close_all()
+
+
+def on_starting(server: Any) -> None:
+    """The metrics of an earlier start would be added to those of this one."""
+    start_afresh()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """What a worker counted stays; what it held, such as connections, is gone."""
+    forget_process(worker.pid)

@@ -16,6 +16,7 @@ from config.database import (
 )
 from config.env import BASE_DIR, INTERFACES, ConfigurationError, load_environment, read_text
 from config.tls import plaintext_host
+from config.tokens import networks, token
 from config.variables import ASSESSED, ROLES
 
 env = load_environment()
@@ -79,6 +80,7 @@ MIDDLEWARE = [
     "apps.database.request_id.request_id_middleware",
     "apps.database.resilience.OutageMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "apps.monitoring.probes.ProbeMiddleware",
     "apps.web.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -164,7 +166,7 @@ if env.boolean("TLS_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = PRODUCTION
 # Probes speak plain HTTP from inside the platform.
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", minimum=0, maximum=63072000) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
@@ -189,6 +191,12 @@ KNOWN_SECRETS = [
     *env.secret_values(),
     *([str(ASSESSED_DATABASE["PASSWORD"])] if ASSESSED_DATABASE else []),
 ]
+
+# Monitoring: the tokens and addresses of programs, and what a slow query is
+HEALTH_TOKEN = token(env, "HEALTH_TOKEN")
+METRICS_TOKEN = token(env, "METRICS_TOKEN")
+METRICS_ADDRESSES = networks(env, "METRICS_ADDRESSES")
+SLOW_QUERY_SECONDS = env.integer("SLOW_QUERY_MS", minimum=1, maximum=600000) / 1000
 
 # Language and time; what pages show is what every session of the database has
 LANGUAGE_CODE = "en-gb"
@@ -265,5 +273,7 @@ LOGGING = {
         "procrastinate.blueprints": {"level": "WARNING"},
         "procrastinate.periodic": {"level": "WARNING"},
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # A traceback for every probe of an outage; apps.monitoring tells each change once.
+        "health_check": {"level": "ERROR"},
     },
 }

@@ -5,7 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("health/", include("apps.monitoring.urls")),
+    path("", include("apps.monitoring.urls")),
     path("", include("apps.monitoring.page_urls")),
     path("", include("apps.web.urls")),
 ]

@@ -107,6 +107,12 @@ VARIABLES: tuple[Variable, ...] = (
         )
     ),
     Variable("RUNTIME_DIR", "Folder where web processes publish their statistics.", "var/run"),
+    Variable("HEALTH_TOKEN", "Token that opens /health/ to programs.", secret=True),
+    Variable("HEALTH_TOKEN_FILE", "File that holds the token of /health/."),
+    Variable("METRICS_TOKEN", "Token that opens /metrics.", secret=True),
+    Variable("METRICS_TOKEN_FILE", "File that holds the token of /metrics."),
+    Variable("METRICS_ADDRESSES", "IP addresses and networks that may read /metrics without it."),
+    Variable("SLOW_QUERY_MS", "Milliseconds from which a query counts as slow.", "500"),
     Variable("WEB_INTERFACE", "wsgi (threads) or asgi (an event loop; needs a pool).", "wsgi"),
     Variable("PORT", "Port that the web server listens on.", "8000"),
     Variable("WEB_HOST", "Address that the web server listens on.", "127.0.0.1"),

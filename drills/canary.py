@@ -40,6 +40,8 @@ def canary(name: str) -> str:
 CANARIES = {role: canary(role) for role in (*ROLES, "assessed")} | {
     "key canary": f"{canary('key')}{'k3Y-' * 12}",
     "bucket canary": canary("bucket"),
+    "health canary": f"C4nary-health-{secrets.token_hex(6)}/plain-token",
+    "metrics canary": f"C4nary-metrics-{secrets.token_hex(6)}/plain-token",
     "identity canary": f"AGE-SECRET-KEY-1C4NARY{secrets.token_hex(16).upper()}",
 }
 CREDENTIALS = Roles(
@@ -83,6 +85,8 @@ class World:
             "SECRET_KEY": "key canary",
             "BACKUP_S3_SECRET": "bucket canary",
             "BACKUP_AGE_IDENTITY": "identity canary",
+            "HEALTH_TOKEN": "health canary",
+            "METRICS_TOKEN": "metrics canary",
         }
         if way != "files":
             return {name: CANARIES[canary] for name, canary in names.items()}
@@ -210,6 +214,8 @@ client = Client(raise_request_exception=False)
 user = User.objects.filter(is_superuser=True).first()
 addresses = ["/", "/search/?q=tls", "/nowhere/", "/health/live/", "/health/ready/", "/admin/"]
 addresses += ["/gate/", "/backups/", "/migrations/", "/jobs/"]
+addresses += ["/health/", "/health/startup/", "/metrics"]
+addresses += [f"/health/?format={form}" for form in ("text", "html", "json", "openmetrics")]
 addresses += ["/crash/", "/crash-async/", "/bad-statement/", "/bad-address/", "/log/"]
 addresses += [f"/risks/{risk.pk}/" for risk in Risk.objects.all()[:3]]
 for model in admin.site._registry:
@@ -320,8 +326,8 @@ def _server_places(world: World, form: str) -> Iterator[tuple[str, str]]:
         while not answer(f"{root}/health/live/"):
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        paths = ("crash", "crash-async", "bad-statement", "bad-address", "log", "search")
-        answers = [answer(f"{root}/{path}/") for path in paths]
+        paths = ("crash", "crash-async", "bad-statement", "bad-address", "log", "search", "health")
+        answers = [answer(f"{root}/{path}/") for path in paths] + [answer(f"{root}/metrics")]
     finally:
         web.terminate()
         web.wait(timeout=40)

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
+from apps.database.occurrences import redacted
+
 MASK = "********"
 SHORTEST_SECRET = 6
 # A sentence that shows how an address is written says PASSWORD.
@@ -88,13 +90,25 @@ _ENTITIES = {"&": ("amp",), "<": ("lt",), ">": ("gt",), '"': ("quot",), "'": ("a
 def mask_known(text: str) -> str:
     """The text without the secrets of this process."""
     pattern = secret_pattern(tuple(known_secrets()))
-    return pattern.sub(MASK, text) if pattern else text
+    if pattern is None:
+        return text
+    masked, count = pattern.subn(MASK, text)
+    _tell("known", count)
+    return masked
 
 
 def redact(text: str) -> str:
     """The text without the secrets of this process and without passwords in addresses."""
-    text = _ADDRESS.sub(rf"\g<scheme>:{MASK}@", mask_known(text))
-    return _KEYWORD.sub(rf"\g<name>{MASK}", text)
+    text, addresses = _ADDRESS.subn(rf"\g<scheme>:{MASK}@", mask_known(text))
+    text, keywords = _KEYWORD.subn(rf"\g<name>{MASK}", text)
+    _tell("form", addresses + keywords)
+    return text
+
+
+def _tell(kind: str, count: int) -> None:
+    """Secrets that would have left the process are worth an alert: something wrote them."""
+    if count:
+        redacted.send_robust(RedactionFilter, kind=kind, count=count)
 
 
 class RedactionFilter(logging.Filter):

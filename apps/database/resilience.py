@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,12 +12,14 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from apps.database.occurrences import request_answered
 from apps.database.outages import is_outage
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 _MET = "_met_an_outage"
+_SAYS_SO = "_says_that_there_is_an_outage"
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
@@ -41,7 +44,13 @@ def unavailable(request: HttpRequest) -> HttpResponse:
         )
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     response["Cache-Control"] = "no-store"
+    setattr(response, _SAYS_SO, True)
     return response
+
+
+def says_outage(response: HttpResponseBase) -> bool:
+    """Whether the answer was given in place of one that needed the database."""
+    return hasattr(response, _SAYS_SO)
 
 
 class OutageMiddleware:
@@ -61,18 +70,27 @@ class OutageMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Answer:
+        started = time.perf_counter()
         response = self.get_response(request)
         if isinstance(response, HttpResponseBase):
-            return self._finished(request, response)
-        return self._later(request, response)
+            return self._finished(request, response, started)
+        return self._later(request, response, started)
 
     async def _later(
-        self, request: HttpRequest, response: Awaitable[HttpResponseBase]
+        self, request: HttpRequest, response: Awaitable[HttpResponseBase], started: float
     ) -> HttpResponseBase:
-        return self._finished(request, await response)
+        return self._finished(request, await response, started)
 
-    def _finished(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        return unavailable(request) if hasattr(request, _MET) else response
+    def _finished(
+        self, request: HttpRequest, response: HttpResponseBase, started: float
+    ) -> HttpResponseBase:
+        if hasattr(request, _MET):
+            response = unavailable(request)
+        seconds = time.perf_counter() - started
+        request_answered.send_robust(
+            type(self), request=request, response=response, seconds=seconds
+        )
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not is_outage(error):

@@ -11,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg import sql
 from tenacity import (
     AsyncRetrying,
+    RetryCallState,
     Retrying,
     retry_if_exception,
     retry_if_not_exception_type,
@@ -19,6 +20,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from apps.database.occurrences import tried_again
 from apps.database.outages import is_conflict, is_outage
 from apps.database.refusals import UnprovenServer
 
@@ -35,7 +37,19 @@ _BACKING_OFF: dict[str, Any] = {
     "wait": wait_random_exponential(multiplier=0.05, max=0.5),
     "reraise": True,
 }
+
+
+def _telling(what: str) -> Callable[[RetryCallState], None]:
+    """Tell that something is about to be tried again."""
+
+    def tell(state: RetryCallState) -> None:
+        tried_again.send_robust(Retrying, what=what)
+
+    return tell
+
+
 _READING: dict[str, Any] = {
+    "before_sleep": _telling("read"),
     "retry": retry_if_exception(is_outage),
     "stop": stop_before_delay(READ_BUDGET_SECONDS),
     **_BACKING_OFF,
@@ -58,12 +72,14 @@ class ConnectPatience:
             # A certificate does not mend within the budget.
             retry=retry_if_exception(is_outage) & retry_if_not_exception_type(UnprovenServer),
             stop=stop_before_delay(self.shortened(budget_seconds)),
+            before_sleep=_telling("connect"),
             **_BACKING_OFF,
         )
         try:
             connection: R = attempts(connect, **parameters)
         except Exception as error:
-            if is_outage(error):
+            # Whoever tries once only, as a probe does, has learnt nothing about waiting.
+            if budget_seconds and is_outage(error):
                 self.exhausted()
             raise
         self._gave_up_at = None
@@ -161,6 +177,7 @@ def serializable(
             attempts = Retrying(
                 retry=retry_if_exception(is_conflict),
                 stop=stop_after_attempt(retries + 1),
+                before_sleep=_telling("serializable"),
                 **_BACKING_OFF,
             )
             return attempts(attempt)

@@ -87,6 +87,20 @@ def opened(connection: psycopg.Connection[Any]) -> None:
         _counters.open.add(connection)
 
 
+def transports() -> dict[str, int]:
+    """The open connections of this process by how their bytes travel: tls, clear or socket."""
+    found = dict.fromkeys(("tls", "clear", "socket"), 0)
+    with _counters.lock:
+        held = list(_counters.open)
+    for connection in held:
+        # It may be closed by its own thread at any moment.
+        with suppress(psycopg.Error):
+            encrypted = connection.pgconn.ssl_in_use
+            over_socket = connection.info.host.startswith("/")
+            found["tls" if encrypted else "socket" if over_socket else "clear"] += 1
+    return found
+
+
 def current() -> ConnectionStatistics:
     """The statistics of this process now."""
     pool = getattr(connections[DEFAULT_DB_ALIAS], "_connection_pools", {}).get(DEFAULT_DB_ALIAS)

@@ -1,18 +1,26 @@
-"""Is the process alive, and can it serve: two questions, two answers in an outage."""
+"""Is the process alive, has it started, can it serve: three questions of platforms."""
 
+import asyncio
 import dataclasses
-import datetime
-from collections.abc import Iterable
-from typing import Any, ClassVar
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from health_check.base import HealthCheck
+from health_check.base import HealthCheck, HealthCheckResult
 from health_check.exceptions import ServiceUnavailable
 from health_check.views import HealthCheckView
 
 from apps.database.resilience import RETRY_AFTER_SECONDS
+from apps.monitoring.facts import Facts, Look, look
+from apps.monitoring.forms import as_html, as_json, as_text, chosen_form
+from apps.monitoring.patience import OutOfTime, Shared
+from apps.monitoring.states import State, note_changes, overall
+
+# The answer of ready must come within 1.5 s, and platforms give a probe one second at least.
+READY_SECONDS = 1.2
 
 
 def live(request: HttpRequest) -> HttpResponse:
@@ -22,48 +30,103 @@ def live(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@dataclasses.dataclass
-class DatabaseAnswers(HealthCheck):
-    """One statement on a connection of its own; strangers see no reason, only the log does."""
+@dataclasses.dataclass(repr=False)
+class Check(HealthCheck):
+    """A check that strangers know by its name alone; its messages are our own words."""
 
-    timeout = datetime.timedelta(seconds=2)
+    # The questions have budgets of their own, shorter than this.
+    timeout = timedelta(seconds=10)
+    name = ""
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {"check": self.name}
+
+
+def answered(asked: Shared[Any]) -> Any:
+    """The answer; ServiceUnavailable, without the server's words, when there is none."""
+    try:
+        return asked.get()
+    except (DatabaseError, OutOfTime) as error:
+        raise ServiceUnavailable("no answer") from error
+
+
+@dataclasses.dataclass(repr=False)
+class DatabaseAnswers(Check):
+    """One question on a connection of its own."""
+
+    asked: Shared[Look] | Shared[Facts]
+    name = "database"
 
     def run(self) -> None:
-        try:
-            with connection.temporary_connection() as cursor:
-                cursor.execute("SELECT 1")
-        except DatabaseError as error:
-            raise ServiceUnavailable("no answer") from error
+        answered(self.asked)
 
 
-@dataclasses.dataclass
-class MigrationsApplied(HealthCheck):
+@dataclasses.dataclass(repr=False)
+class MigrationsApplied(Check):
     """The schema is the one that this code expects."""
 
-    timeout = datetime.timedelta(seconds=2)
+    asked: Shared[Look] | Shared[Facts]
+    name = "migrations"
 
     def run(self) -> None:
-        try:
-            executor = MigrationExecutor(connection)
-            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        except DatabaseError as error:
-            raise ServiceUnavailable("no answer") from error
-        finally:
-            # The check runs in a thread of its own, whose connection nobody would close.
-            connection.close()
-        if plan:
-            raise ServiceUnavailable("migrations wait")
+        found = answered(self.asked)
+        pending = found.look.pending if isinstance(found, Facts) else found.pending
+        if pending:
+            raise ServiceUnavailable(f"{len(pending)} wait")
 
 
-class ReadyView(HealthCheckView):
-    """200 when the database answers and its schema fits; otherwise 503 with Retry-After."""
+class ProbeView(HealthCheckView):
+    """Runs its checks; 503 with Retry-After when one is broken, never for a warning."""
 
-    checks: ClassVar[Iterable[type[HealthCheck]]] = (DatabaseAnswers, MigrationsApplied)
+    results: list[HealthCheckResult]
+    scraped = False
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response: HttpResponse = await super().get(request, *args, **kwargs)
-        # The library answers who asks for a feed or for metrics with 200, whatever it found.
-        if any(result.error for result in self.results):
+        self.results = list(
+            await asyncio.gather(*(check.get_result() for check in self.get_checks()))
+        )
+        note_changes(self.results)
+        return self.answer(request)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """The results in the form that was asked for."""
+        form = chosen_form(request)
+        state = overall(self.results)
+        if form == "openmetrics":
+            response: HttpResponse = self.render_to_response_openmetrics()
+        else:
+            render = {"json": as_json, "html": as_html, "text": as_text}[form]
+            response = render(request, state, self.results)
+        # A scraper that is answered 503 throws away what it was told; who probes needs the status.
+        if state is State.BROKEN and not (self.scraped and form == "openmetrics"):
             response.status_code = 503
             response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
+
+
+_has_been_ready = threading.Event()
+
+
+class ReadyView(ProbeView):
+    """200 when the database answers and its schema fits."""
+
+    def get_checks(self) -> Iterator[HealthCheck]:
+        asked = Shared(READY_SECONDS, look)
+        yield DatabaseAnswers(asked)
+        yield MigrationsApplied(asked)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        if overall(self.results) is not State.BROKEN:
+            _has_been_ready.set()
+        return super().answer(request)
+
+
+class StartupView(ReadyView):
+    """200 from the first time that this process was ready; what comes later is for the others."""
+
+    def get_checks(self) -> Iterator[HealthCheck]:
+        return iter(()) if _has_been_ready.is_set() else super().get_checks()

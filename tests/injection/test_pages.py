@@ -71,7 +71,9 @@ def test_no_parameter_of_a_page_reaches_the_server_as_sql(
             for query in (dict.fromkeys(names, payload), {alone: payload}):
                 with quick(f"{address} {query}"):
                     answer = client.get(asking(address, query))
-                assert answer.status_code in (200, 404), (address, query)
+                # The whole health is rightly broken where nothing was ever backed up.
+                broken = {503} if route == "/health/" else set()
+                assert answer.status_code in {200, 404} | broken, (address, query)
                 assert SCRIPT not in answer.content.decode()
 
 

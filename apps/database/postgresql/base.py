@@ -6,7 +6,8 @@ connections are tested here, because the pool itself sleeps a second after each 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, cast
 
 from django.db.backends.base.base import NO_DB_ALIAS
@@ -15,6 +16,7 @@ from psycopg import OperationalError
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from apps.database import statistics
+from apps.database.occurrences import pool_waited, transaction_ended
 from apps.database.postgresql.bounded import BoundedConnection
 from apps.database.postgresql.client import DatabaseClient
 from apps.database.retries import ConnectPatience
@@ -31,6 +33,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     # Django's own, by alias, which its type stubs do not know.
     _connection_pools: ClassVar[dict[str, Any]]
     _configure_connection: Callable[[Any], Any]
+    _began_at: float | None = None
 
     @property
     def pool(self) -> Pool | None:
@@ -84,13 +87,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         Dead ones mean that the server went away: then all idle ones are replaced at once.
         """
         pool.open()
-        deadline = time.monotonic() + self._patience.shortened(pool.timeout)
+        started = time.monotonic()
+        deadline = started + self._patience.shortened(pool.timeout)
         while True:
             try:
                 connection = pool.getconn(timeout=max(0.0, deadline - time.monotonic()))
-            except PoolTimeout:
+            except PoolTimeout as error:
                 self._patience.exhausted()
+                self._tell_wait(started, error)
                 raise
+            self._tell_wait(started, None)
             if not self.settings_dict["CONN_HEALTH_CHECKS"] or self._answers(connection):
                 return connection
             pool.putconn(connection)
@@ -104,6 +110,36 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection.close()
             return False
         return True
+
+    def _tell_wait(self, started: float, error: Exception | None) -> None:
+        pool_waited.send_robust(type(self), seconds=time.monotonic() - started, error=error)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        super()._set_autocommit(autocommit)  # type: ignore[misc]  # unknown to the stubs
+        # Django's way to begin a transaction, and to end what a commit or rollback has ended.
+        self._began_at = None if autocommit else time.monotonic()
+
+    def _commit(self) -> None:
+        with self._telling("commit"):
+            super()._commit()  # type: ignore[misc]
+
+    def _rollback(self) -> None:
+        with self._telling("rollback"):
+            super()._rollback()  # type: ignore[misc]
+
+    @contextmanager
+    def _telling(self, end: str) -> Iterator[None]:
+        """Tell how a transaction ended, and how long it took."""
+        ended = "failed"
+        try:
+            yield
+            ended = end
+        finally:
+            began_at, self._began_at = self._began_at, None
+            if began_at is not None:
+                transaction_ended.send_robust(
+                    type(self), alias=self.alias, end=ended, seconds=time.monotonic() - began_at
+                )
 
     def is_usable(self) -> bool:
         """Whether the kept connection still answers; a dead network does not hold this up."""

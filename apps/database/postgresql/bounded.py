@@ -1,5 +1,6 @@
 """A connection that never waits for ever, and says why a server was not believed."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -7,6 +8,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.abc import RV, PQGen
 
+from apps.database.occurrences import connect_tried
 from apps.database.refusals import explained
 
 # psycopg's own: how often a wait looks up from the socket.
@@ -28,13 +30,18 @@ class BoundedConnection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
         """psycopg's connect; says which doubt about the server ended it."""
+        started = time.monotonic()
         try:
-            return super().connect(conninfo, **parameters)
+            made = super().connect(conninfo, **parameters)
         except psycopg.OperationalError as error:
+            seconds = time.monotonic() - started
             reason = explained(error, parameters)
+            connect_tried.send_robust(cls, seconds=seconds, error=reason)
             if reason is error:
                 raise
             raise reason from error
+        connect_tried.send_robust(cls, seconds=time.monotonic() - started, error=None)
+        return made
 
     def wait(
         self, gen: PQGen[RV], interval: float = WAIT_INTERVAL, timeout: float | None = None
