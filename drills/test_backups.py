@@ -13,10 +13,10 @@ import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from config.env import BASE_DIR
-from drills.outages import DATABASE, HANG_SECONDS, Site, load, settle, site
+from drills.outages import DATABASE, HANG_SECONDS, MODES, Site, load, settle, site
 from drills.test_outages import can_have_a_world_of_its_own
 from tests.backups.service import Service, service
-from tests.programs import require
+from tests.programs import require, require_program
 
 MEGABYTES = int(os.environ.get("DRILL_BACKUP_MB", "100"))
 ROWS_A_MEGABYTE = 4000
@@ -76,9 +76,11 @@ def megabytes(made: Service) -> float:
     return float(row[0]) / 1e6
 
 
-@pytest.mark.parametrize("mode", ["persistent", "native"])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_backup_and_a_swap_under_load_lose_nothing(mode: str, report: list[str]) -> None:
     require(can_have_a_world_of_its_own(), "root and mount namespaces (unshare)")
+    if mode == "pgbouncer":
+        require_program("pgbouncer", "pgbouncer")
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-", dir="/tmp") as folder:
         path = Path(folder)
         path.chmod(0o711)

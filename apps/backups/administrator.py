@@ -54,12 +54,13 @@ def check_belongings(admin: DatabaseEntry, source: str, target: str) -> None:
             cursor.execute("ROLLBACK")
 
 
-def allowed_steps(cursor: CursorWrapper, steps: list[Step], roles: Roles) -> list[Step]:
-    """The steps of a provisioning without those that only repair roles, where none may repair.
+def needed_steps(cursor: CursorWrapper, steps: list[Step], roles: Roles) -> list[Step]:
+    """The steps of a provisioning without those of roles, unless one of the roles is missing.
 
-    Roles belong to the server, and a restore leaves them as it finds them.
+    A restore leaves roles as it finds them: given the same password again they would have another
+    verifier, and PgBouncer, which signs in with a copy of it, would be shut out.
     """
-    if _attributes(cursor).superuser or missing_roles(cursor, roles):
+    if missing_roles(cursor, roles):
         return steps
     return [step for step in steps if not step.of_roles]
 

@@ -11,10 +11,10 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.sql import SQL, Identifier
 
 from apps.backups.administrator import (
-    allowed_steps,
     check_belongings,
     check_rights,
     check_sessions,
+    needed_steps,
 )
 from apps.backups.catalogue import Backup
 from apps.backups.contents import applied_migrations
@@ -199,7 +199,7 @@ def _fill(
     cursor: CursorWrapper, admin: DatabaseEntry, beside: str, wish: Wish, roles: Roles
 ) -> None:
     """Roles first; default privileges last, or every restored table would get them on top."""
-    provisioning = allowed_steps(cursor, plan(cursor.connection, beside, roles), roles)
+    provisioning = needed_steps(cursor, plan(cursor.connection, beside, roles), roles)
     _execute(cursor, [step for step in provisioning if not step.in_target])
     owner, admin = owner_entry(admin, beside), DatabaseEntry({**admin, "NAME": beside})
     mighty = left_to_administrator(cursor, wish.backup, roles.owner.name)
