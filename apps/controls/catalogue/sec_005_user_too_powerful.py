@@ -13,6 +13,7 @@ from apps.controls.control import CannotSee, Finding, Kind, Level, Scope, Specim
 from apps.controls.inspection import Inspection
 from apps.controls.planting import sql
 from apps.database.facts.roles import (
+    grantees,
     memberships,
     owned_objects,
     places_to_create,
@@ -186,13 +187,15 @@ def evidence_is_append_only(inspection: Inspection) -> Iterator[Finding]:
     auditor = str(inspection.target.entries["auditor"]["USER"])
     tables = _evidence_tables()
     seen: dict[str, dict[str, list[str]]] = {}
-    for role in dict.fromkeys((inspection.app_role, auditor)):
+    # The others too: whoever judges need not be the role that adds the evidence.
+    others = set(grantees(inspection.cursor, tables)) - {inspection.app_role, auditor}
+    for role in dict.fromkeys((inspection.app_role, auditor, *sorted(others))):
         rights = table_rights(inspection.cursor, role, tables)
         if len(rights) < len(tables):
             raise CannotSee("The evidence has no tables yet.", f"Run: {manage('migrate')}")
         for right in rights:
             forbidden = ["update", "delete", "truncate"]
-            if role != auditor or inspection.app_role == auditor:
+            if role == inspection.app_role:
                 forbidden.insert(0, "insert")
             held = [word for word in forbidden if getattr(right, word)]
             seen.setdefault(right.table, {})[role] = held
