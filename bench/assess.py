@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg.sql import SQL, Identifier, Literal
 
 from apps.controls.assess import Report, address_target, assess
 from apps.controls.control import Control, Scope, State
@@ -84,9 +85,9 @@ def build(cluster: Cluster, size: int) -> str:
     """The estate's database, and its address as a member of pg_monitor."""
     database = f"estate_{size}"
     with cluster.connect() as admin:
-        admin.execute(f"CREATE DATABASE {database}".encode())
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(database)))
     with cluster.connect(database) as admin:
-        admin.execute(ESTATE.format(size=size, defective=DEFECTIVE).encode())
+        admin.execute(SQL(ESTATE).format(size=Literal(size), defective=Literal(DEFECTIVE)))
         admin.execute("ANALYZE")
     return cluster.address(ROLE, PASSWORD, database)
 
@@ -196,11 +197,14 @@ def run(splinter: str = "", pg_index_health: str = "") -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     with scratch_cluster(settings={"max_locks_per_transaction": "2000"}) as cluster:
         with cluster.connect() as admin:
-            admin.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'".encode())
-            admin.execute(f"GRANT pg_monitor TO {ROLE}".encode())
+            watcher = Identifier(ROLE)
+            admin.execute(
+                SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(watcher, Literal(PASSWORD))
+            )
+            admin.execute(SQL("GRANT pg_monitor TO {}").format(watcher))
             # Splinter asks what two roles of its platform may do.
             for role in (SERVICE, "anon", "authenticated"):
-                admin.execute(f"CREATE ROLE {role}".encode())
+                admin.execute(SQL("CREATE ROLE {}").format(Identifier(role)))
         yield from _table(cluster, controls, peers)
 
 
