@@ -5,17 +5,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from apps.controls.assess import address_target, assess
 from apps.controls.control import Control, Scope, Specimen, State, Verdict
-from apps.controls.discovery import all_controls, select
+from apps.controls.discovery import all_controls
 from apps.controls.inspection import Target
 from apps.controls.judge import judge
 from apps.controls.scratch import SCRATCH, Scratch, scratch
-from apps.controls.selftest import Worlds, tls_binaries
+from apps.controls.selftest import Worlds, missing, tls_binaries
 from apps.database.connection import open_wrapper
 from apps.database.server import SUPERUSER
 from config.database import DatabaseEntry, assessed_entry, database_entry
@@ -23,7 +24,14 @@ from config.env import Environment
 from tests.programs import require
 
 PLATFORM = [control for control in all_controls() if control.scope is Scope.PLATFORM]
-RISKS = sorted({control.risk for control in PLATFORM})
+# Of the project's own controls those too that are judged over a connection; the others read files.
+PLANTED = [
+    (control, specimen)
+    for control in all_controls()
+    for specimen in control.specimens
+    if control.scope is Scope.PLATFORM or not specimen.peer
+]
+RISKS = sorted({control.risk for control, _ in PLANTED})
 NOBODY = "scratch_nobody"
 # From the role that sees everything to the one that may only connect.
 ROLES = ("superuser", "auditor", "nobody")
@@ -59,7 +67,12 @@ def let_in(world: Scratch, password: str) -> None:
         admin.execute(SQL("GRANT CONNECT ON DATABASE {} TO {}").format(Identifier(SCRATCH), role))
 
 
-def judged_as(world: Scratch, control: Control, entry: DatabaseEntry) -> Verdict:
+def judged_as(world: Scratch, control: Control, entry: DatabaseEntry, *, peer: bool) -> Verdict:
+    if peer:
+        user, password = (quote(str(entry[part]), safe="") for part in ("USER", "PASSWORD"))
+        place = world.address("auditor").rpartition("@")[2]
+        world.environment["DATABASE_AUDITOR_URL"] = f"postgresql://{user}:{password}@{place}"
+        return world.judge(control, peer=True)
     app = database_entry(Environment(world.variables()), "app")
     assert app is not None
     target = Target(name=SCRATCH, entries={"app": app, "auditor": entry})
@@ -74,7 +87,7 @@ def judged(world: Scratch, control: Control, specimen: Specimen) -> dict[str, Ve
     specimen.plant(world)
     let_in(world, password)
     return {
-        role: judged_as(world, control, entry)
+        role: judged_as(world, control, entry, peer=specimen.peer)
         for role, entry in entries_of(world, password).items()
     }
 
@@ -85,18 +98,15 @@ def test_fewer_privileges_never_turn_a_failure_green(
 ) -> None:
     wrong = []
     with django_db_blocker.unblock(), worlds() as made:
-        for control in select(PLATFORM, risks=[risk]):
-            for specimen in control.specimens:
-                if specimen.needs == "tls":
-                    require(tls_binaries() is not None, "a PostgreSQL with OpenSSL, and openssl")
-                assert not specimen.peer, f"{control.id} judges a connection, not a process"
-                seen = judged(getattr(made, specimen.needs), control, specimen)
-                states = [seen[role].state for role in ROLES]
-                for role, state in zip(ROLES, states, strict=True):
-                    TOTALS[role][state] += 1
-                CHANGES[" → ".join(states)] += 1
-                if not honest(states):
-                    wrong.append((control.id, specimen.name, [*map(str, states)]))
+        for control, specimen in ((c, s) for c, s in PLANTED if c.risk == risk):
+            require(missing(specimen.needs) is None, str(missing(specimen.needs)))
+            seen = judged(getattr(made, specimen.needs), control, specimen)
+            states = [seen[role].state for role in ROLES]
+            for role, state in zip(ROLES, states, strict=True):
+                TOTALS[role][state] += 1
+            CHANGES[" → ".join(states)] += 1
+            if not honest(states):
+                wrong.append((control.id, specimen.name, [*map(str, states)]))
     assert wrong == []
     if risk == RISKS[-1]:
         report += table()
@@ -110,7 +120,11 @@ def honest(states: list[State]) -> bool:
 
 
 def table() -> Iterator[str]:
-    yield "the same defects, judged by three roles (specimens of platform controls):"
+    ids = {control.id for control, _ in PLANTED}
+    yield (
+        f"the same {sum(CHANGES.values())} defects of {len(ids)} controls, {len(PLATFORM)} of them "
+        "platform, judged by three roles:"
+    )
     for role in ROLES:
         counted = " · ".join(f"{TOTALS[role][state]} {state}" for state in State)
         yield f"  {role:<10} {counted}"

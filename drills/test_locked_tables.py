@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from apps.controls.scratch import SCRATCH, Scratch, scratch
 from config.variables import VARIABLES
@@ -55,7 +56,7 @@ def test_assess_ends_within_two_seconds_of_its_usual_time(
     )
     usual = seconds_of(before)
     with world.cluster.connect(SCRATCH) as holder, holder.transaction():
-        holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        holder.execute(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(Identifier(table)))
         during, said = min(
             (assess(world) for _ in range(ROUNDS)), key=lambda answer: seconds_of(answer[0])
         )

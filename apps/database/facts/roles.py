@@ -129,6 +129,23 @@ def table_rights(cursor: CursorWrapper, role: str, tables: list[str]) -> list[Ta
     return [TableRights(*row) for row in cursor.fetchall()]
 
 
+def grantees(cursor: CursorWrapper, tables: list[str]) -> list[str]:
+    """The roles that were given any right to these tables of schema public, but their owners."""
+    cursor.execute(
+        """
+        SELECT DISTINCT r.rolname
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+        CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(c.relacl, '{}') || a.attacl) g
+        JOIN pg_catalog.pg_roles r ON r.oid = g.grantee AND r.oid <> c.relowner
+        WHERE n.nspname = 'public' AND c.relname = ANY(%s) ORDER BY 1
+        """,
+        [tables],
+    )
+    return [row[0] for row in cursor.fetchall()]
+
+
 @dataclass(frozen=True)
 class PublicRight:
     """A privilege that every role of the server has, on what."""
