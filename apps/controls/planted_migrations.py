@@ -3,13 +3,15 @@
 from typing import TYPE_CHECKING
 
 from apps.controls.control import Action
-from apps.controls.planting import sequence, sql
+from apps.controls.planting import command, sequence, sql
 
 if TYPE_CHECKING:
     from apps.controls.scratch import Scratch
 
 APP, NAME = "controls", "9001_planted"
 SUBJECT = f"{APP}.{NAME}"
+# What is pending, tried on a copy and remembered.
+REHEARSED = command("rehearse_migrations", "--from-live")
 _FILE = """from django.db import migrations, models
 
 

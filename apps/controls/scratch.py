@@ -278,7 +278,7 @@ class Scratch:
 
     def judge(self, control: Control, *, peer: bool) -> Verdict:
         """The control's verdict on this world, by the same engine that judges real databases."""
-        return self._judge_by_peer(control) if peer else self._judge_here(control)
+        return self.judge_by_peer(control)[0] if peer else self._judge_here(control)
 
     def _judge_here(self, control: Control) -> Verdict:
         env = Environment(self.variables())
@@ -287,19 +287,11 @@ class Scratch:
         with closing(open_wrapper(entries["auditor"])) as connection:
             return next(judge([control], target, connection, active=True))
 
-    def _judge_by_peer(self, control: Control) -> Verdict:
-        answer = self._manage("assess", "--control", control.id, "--no-record", "--format", "json")
-        said = json.loads(answer.stdout)["verdicts"][0]
-        findings = tuple(_finding(item) for item in said["findings"])
-        return Verdict(
-            control=said["control"],
-            risk=said["risk"],
-            title=said["title"],
-            state=State(said["state"]),
-            reason=said["reason"],
-            findings=findings,
-            evidence=said["evidence"],
-        )
+    def judge_by_peer(self, *controls: Control) -> list[Verdict]:
+        """The verdicts of these controls, all by one process of the project's copy."""
+        named = [word for control in controls for word in ("--control", control.id)]
+        answer = self._manage("assess", *named, "--no-record", "--format", "json")
+        return [_verdict(said) for said in json.loads(answer.stdout)["verdicts"]]
 
 
 def _entry(env: Environment, role: str) -> DatabaseEntry:
@@ -359,6 +351,18 @@ def give_certificate(cluster: Cluster, authority: Authority, **certificate: Any)
         made = authority.issue(Path(folder), **certificate)
         for name, source in (("server.crt", made.certificate), ("server.key", made.key)):
             cluster.add_file(name, source.read_text())
+
+
+def _verdict(said: dict[str, Any]) -> Verdict:
+    return Verdict(
+        control=said["control"],
+        risk=said["risk"],
+        title=said["title"],
+        state=State(said["state"]),
+        reason=said["reason"],
+        findings=tuple(_finding(item) for item in said["findings"]),
+        evidence=said["evidence"],
+    )
 
 
 def _finding(said: dict[str, str]) -> Finding:

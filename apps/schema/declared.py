@@ -4,8 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db.migrations.migration import Migration
-from django.db.migrations.operations import RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
+
+# The homes of operations whose effect is known from their arguments.
+_KNOWN = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
+_COMMENTS_AND_TEXTS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_BODIES = re.compile(r"(\$\w*\$).*?\1", re.DOTALL)
 
 
 def flattened(operations: Iterable[Operation]) -> Iterator[Operation]:
@@ -29,6 +34,25 @@ def _texts(sql: object) -> Iterator[str]:
         for part in sql:
             # A statement with its parameters is a pair.
             yield from _texts(part if isinstance(part, str) else part[0])
+
+
+def bare(statement: str) -> str:
+    """The statement on one line, without comments and quoted texts."""
+    return " ".join(_COMMENTS_AND_TEXTS.sub(" ", statement).split())
+
+
+def single_statements(operation: RunSQL) -> Iterator[str]:
+    """The bare statements of an operation, forwards, one by one; without bodies in dollars."""
+    for text in statements_of(operation):
+        parts = bare(_BODIES.sub(" ", text)).split(";")
+        yield from (part.strip() for part in parts if part.strip())
+
+
+def is_code(operation: Operation) -> bool:
+    """Whether the operation is somebody's own code, which may do anything."""
+    if isinstance(operation, RunPython):
+        return operation.code is not RunPython.noop
+    return not type(operation).__module__.startswith(_KNOWN)
 
 
 class Declared:

@@ -1,4 +1,7 @@
-"""Which operations of a plan would destroy data that is there."""
+"""Which operations of a plan would destroy data that is there, so far as their text tells.
+
+The guarded migrate and the controls ask here, so that both mean the same by it.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +21,7 @@ from django.db.migrations.operations import (
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from apps.schema.declared import flattened, statements_of
+from apps.schema.declared import bare, flattened, is_code, single_statements, statements_of
 
 Plan = Sequence[tuple[Migration, bool]]
 # What is dropped without a row being lost.
@@ -29,7 +32,12 @@ _HARMLESS = (
 _DESTROYS = re.compile(
     rf"\bTRUNCATE\b|\bDELETE\s+FROM\b|\bDROP\s+(?!(?:{_HARMLESS})\b)\w", re.IGNORECASE
 )
-_COMMENTS_AND_TEXTS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+# What may overwrite values, or not: only the rows can tell.
+_OVERWRITES = re.compile(
+    r"(?:UPDATE|MERGE|DO|CALL|COPY|WITH|EXECUTE)\b"
+    r"|ALTER\s+TABLE\b.*\bALTER\s+(?:COLUMN\s+)?\S+\s+(?:SET\s+DATA\s+)?TYPE\b",
+    re.IGNORECASE,
+)
 _WIDER = (
     ("smallint", "integer", "bigint"),
     ("real", "double precision"),
@@ -127,13 +135,35 @@ class _Judge:
         model, name = operation.model_name_lower, operation.name_lower
         if (app, model) in self.made or (app, model, name) in self.made:
             return None
-        after = state.clone()
-        operation.state_forwards(app, after)
-        old, new = (
-            str(which.apps.get_model(app, model)._meta.get_field(name).db_type(self.connection))
-            for which in (state, after)
-        )
+        old, new = types_around(operation, app, state, self.connection)
         return f"{operation.describe()}: {old} becomes {new}" if narrows(old, new) else None
+
+
+def types_around(
+    operation: AlterField, app: str, state: ProjectState, connection: BaseDatabaseWrapper
+) -> tuple[str, str]:
+    """The column's type before and after; `None` in letters where there is no column."""
+    after = state.clone()
+    operation.state_forwards(app, after)
+    model, name = operation.model_name_lower, operation.name_lower
+    old, new = (
+        str(which.apps.get_model(app, model)._meta.get_field(name).db_type(connection))
+        for which in (state, after)
+    )
+    return old, new
+
+
+def unclear(migration: Migration) -> Iterator[str]:
+    """What may destroy data or not, and no text tells which."""
+    for operation in flattened(migration.operations):
+        if is_code(operation):
+            yield operation.describe()
+        elif isinstance(operation, RunSQL):
+            yield from (f"SQL: {s[:80]}" for s in single_statements(operation) if _overwrites(s))
+
+
+def _overwrites(statement: str) -> bool:
+    return _OVERWRITES.match(statement) is not None
 
 
 def _unapplied(migration: Migration) -> Iterator[str]:
@@ -151,8 +181,7 @@ def _unapplied(migration: Migration) -> Iterator[str]:
 
 def _destroying_sql(statements: Iterator[str]) -> str | None:
     for statement in statements:
-        match = _DESTROYS.search(_COMMENTS_AND_TEXTS.sub(" ", statement))
-        if match is not None:
+        if _DESTROYS.search(bare(statement)) is not None:
             line = " ".join(statement.split())
             return f"SQL that destroys: {line[:80]}"
     return None

@@ -35,6 +35,8 @@ from apps.schema.turn import NoTurn, Turn, ended_in_order
 from config.commands import manage
 
 LOCKED = "55P03"
+# Somebody ended the session, or the server: the migration is not to blame.
+LOST = ("57P01", "57P02", "57P03")
 INTERRUPTED = 130
 Result = MigrationOutcome.Result
 
@@ -214,7 +216,9 @@ class Guard:
         what = "interrupted" if result is Result.INTERRUPTED else _error_sentence(error)
         if not self.progress.plan:
             return CommandError(f"Nothing was migrated: {redact(what)}", returncode=returncode)
-        state = redact(self.progress.state())
+        lost = _state_of(error) in LOST
+        at_fault = result is not Result.INTERRUPTED and not lost
+        state = redact(self.progress.state(at_fault=at_fault))
         name = self.progress.current
         who = f"{name.app_label}.{name.name}" if name else "migrate"
         self._end(result, redact(what), state)

@@ -65,8 +65,11 @@ class Progress:
         """Whether what failed was rolled back as a whole, so that it can be run again."""
         return self.current is None or self.current.atomic or not self.operations_begun
 
-    def state(self) -> str:
-        """What state the database is in after a failure, and what brings it back."""
+    def state(self, *, at_fault: bool = True) -> str:
+        """What state the database is in after a failure, and what brings it back.
+
+        `at_fault` says that the migration itself is to be mended before it is run again.
+        """
         done = list(self.durations)
         left = [label(m) for m, _ in self.plan if label(m) not in self.durations]
         verb = "unapplied" if self.plan and self.plan[0][1] else "applied"
@@ -81,7 +84,7 @@ class Progress:
         if self.current.atomic or not self.operations_begun:
             return (
                 f"{name} was rolled back as a whole; the database is as it was before it. {tail} "
-                f"Mend {name}, then: {again}"
+                + (f"Mend {name}, then: {again}" if at_fault else f"Again: {again}")
             )
         return f"{self._half_way(name)} {tail}"
 

@@ -25,7 +25,7 @@ LOST = re.compile(
     r"CommandError: workshop\.0003_slow: terminating connection due to administrator command\n"
     r"workshop\.0003_slow was rolled back as a whole; the database is as it was before it\. "
     r"Applied in this run and kept: workshop\.0002_quick\. Not begun: workshop\.0004_last\. "
-    r"Mend workshop\.0003_slow, then: .*manage\.py migrate\n"
+    r"Again: .*manage\.py migrate\n"
 )
 QUIET = "  No migrations to apply."
 # Until somebody makes the table, so that a slow machine has the time to kill it.

@@ -2,20 +2,26 @@
 
 What a migration drops is gone with its transaction, and the way back brings a column, not its
 values. `dbbackup && verify_backup --latest` before `migrate`, and `restore_backup --swap` is
-the way back.
+the way back. A rehearsal counts what a pending migration throws away; without one its operations
+are read, as the guarded `migrate` reads them.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from django.utils import timezone
 
 from apps.backups.catalogue import read_catalogue
 from apps.controls.control import Action, Finding, Level, Scope, Specimen, control
 from apps.controls.inspection import Inspection
-from apps.controls.planted_migrations import SUBJECT, migration, without_migration
+from apps.controls.pending_plan import Judgement, Plan, pending_plan
+from apps.controls.planted_migrations import REHEARSED, SUBJECT, migration, without_migration
 from apps.controls.planting import aged_backup, command, nothing, sequence, write
-from apps.schema.pending import applied_migrations, lossy, pending_migrations
+from apps.schema.destructive import destructions, unclear
+from apps.schema.progress import label
 from config.commands import manage
 
 FRESH = timedelta(hours=24)
@@ -73,10 +79,9 @@ _HARMLESS = _pending("migrations.RunSQL('SELECT 1', 'SELECT 1')")
     ),
 )
 def backup_before_migrations(inspection: Inspection) -> Iterator[Finding]:
-    found = pending_migrations(applied_migrations(inspection.cursor))
-    pending = [f"{migration.app_label}.{migration.name}" for migration, _ in found]
+    pending = pending_plan(inspection).names
     fresh = _fresh_proof(str(inspection.target.entries["app"]["NAME"]))
-    inspection.evidence.update(pending=pending, proven_backup=fresh)
+    inspection.evidence["proven_backup"] = fresh
     if pending and fresh is None:
         yield Finding(
             Level.ERROR,
@@ -102,6 +107,12 @@ def _fresh_proof(database: str) -> str | None:
         and backup.finished_at >= oldest
     ]
     return names[-1] if names else None
+
+
+_DELETES = (
+    'migrations.RunPython(lambda apps, editor: editor.execute("DELETE FROM auth_permission"),'
+    " nothing)"
+)
 
 
 @control(
@@ -155,20 +166,75 @@ def _fresh_proof(database: str) -> str | None:
             subject=SUBJECT,
             peer=True,
         ),
+        Specimen(
+            "rows deleted by Python code, which a rehearsal counts",
+            plant=sequence(migration(_DELETES), REHEARSED),
+            repair=sequence(
+                migration(_DELETES, 'loses_data = "permissions are made again"'), REHEARSED
+            ),
+            near_miss=sequence(migration("migrations.RunPython(nothing, nothing)"), REHEARSED),
+            subject=SUBJECT,
+            peer=True,
+        ),
+        Specimen(
+            "values overwritten, and an empty column dropped",
+            plant=sequence(
+                migration("migrations.RunSQL(\"UPDATE auth_permission SET name = 'x'\", '')"),
+                REHEARSED,
+            ),
+            repair=sequence(
+                migration("migrations.RunSQL('UPDATE auth_permission SET name = name', '')"),
+                REHEARSED,
+            ),
+            near_miss=sequence(
+                migration('migrations.RemoveField("verdict", "evidence")'), REHEARSED
+            ),
+            subject=SUBJECT,
+            peer=True,
+        ),
     ),
 )
 def nothing_is_thrown_away(inspection: Inspection) -> Iterator[Finding]:
-    pending = pending_migrations(applied_migrations(inspection.cursor))
-    inspection.evidence["pending"] = [f"{m.app_label}.{m.name}" for m, _ in pending]
-    for one, before in pending:
-        declared = getattr(one, "loses_data", "")
-        for said in () if declared else lossy(one, before):
+    plan = pending_plan(inspection)
+    judgement = Judgement(inspection, plan)
+    by_text = _read(inspection, plan)
+    failed = False
+    for one in plan.migrations:
+        if getattr(one, "loses_data", ""):
+            continue
+        read = partial(by_text.__getitem__, label(one))
+        for what in judgement.of(one, _lost, read, unclear):
+            failed = True
             yield Finding(
                 Level.ERROR,
                 "A pending migration throws data away",
-                said.subject,
-                said.detail,
+                label(one),
+                what,
                 f"{manage('dbbackup')} && {manage('verify_backup --latest')}, then see what it "
                 f"costs: {manage('rehearse_migrations')}; a loss that is meant is said in the "
                 "migration's class: loses_data = 'why nothing of worth goes'",
             )
+    if not failed:
+        judgement.require_sight()
+
+
+def _read(inspection: Inspection, plan: Plan) -> defaultdict[str, list[str]]:
+    """What the operations of the plan would destroy, by migration."""
+    found = defaultdict[str, list[str]](list)
+    if plan.steps:
+        begun = {app for app, _ in plan.applied}
+        steps = [(migration, False) for migration in plan.migrations]
+        for one in destructions(inspection.connection, steps, plan.steps[0][1].clone(), begun):
+            found[one.migration].append(one.what)
+    return found
+
+
+def _lost(said: Mapping[str, Any]) -> Iterator[str]:
+    """What was gone after the migration in the rehearsal, or overwritten for good."""
+    for table, rows in said["rows_lost"].items():
+        yield f"{table}: {rows} rows lost"
+    for column, values in said["values_lost"].items():
+        yield f"{column}: {values} values lost"
+    if "lossy_reverse" in said["hazards"]:
+        for table, rows in said["rows_changed"].items():
+            yield f"{table}: {rows} rows overwritten, and the way back does not restore them"
