@@ -157,6 +157,11 @@ def aged_backup(age: timedelta) -> Action:
     return act
 
 
+def aged_counters(days: float) -> Action:
+    """Have the server's counters say that they began to count so many days earlier."""
+    return lambda scratch: scratch.age_counters(timedelta(days=days))
+
+
 def append(file: str, text: str) -> Action:
     """Add text to a file of the peer's copy of the project, which is made where it is missing."""
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
+from apps.controls.aging import age_statistics
 from apps.controls.certificates import Authority, make_authority
 from apps.controls.control import Control, Finding, Level, State, Verdict
 from apps.controls.inspection import Target
@@ -54,6 +56,7 @@ class Scratch:
     environment: dict[str, str] = field(default_factory=dict)
     _sessions: list[psycopg.Connection] = field(default_factory=list)
     _hba: Sequence[str] = ()
+    _aged: bool = False
 
     def prepare(self) -> None:
         """Make the clean database: provisioned, migrated, and never touched again."""
@@ -68,6 +71,7 @@ class Scratch:
         """A new copy of the clean database, the roles repaired, files and environment as given."""
         self.end_sessions()
         self._end_prepared_transactions()
+        self._renew_counters()
         self.environment.clear()
         self.fresh_project()
         with self.cluster.connect() as admin:
@@ -92,6 +96,23 @@ class Scratch:
             raise LookupError("this world has no authority")
         give_certificate(self.cluster, self.authority, **certificate)
         self.reload()
+
+    def age_counters(self, age: timedelta) -> None:
+        """Have the server's counters say that they began, and counted last, so much earlier."""
+        self.end_sessions()
+        self.cluster.stop()
+        try:
+            age_statistics(self.cluster.data, age)
+        finally:
+            self.cluster.start()
+        self._aged = True
+
+    def _renew_counters(self) -> None:
+        if self._aged:
+            with self.cluster.connect() as admin:
+                admin.execute("SELECT pg_catalog.pg_stat_reset_shared('bgwriter')")
+                admin.execute("SELECT pg_catalog.pg_stat_reset_shared('archiver')")
+        self._aged = False
 
     def _end_prepared_transactions(self) -> None:
         """A database that has one cannot be dropped."""

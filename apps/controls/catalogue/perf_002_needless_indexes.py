@@ -11,7 +11,7 @@ from django.conf import settings
 
 from apps.controls.control import CannotSee, Finding, Level, Specimen, control
 from apps.controls.inspection import Inspection, seen_counters
-from apps.controls.planting import append, sequence, sql
+from apps.controls.planting import aged_counters, sequence, sql
 from apps.database.facts.indexes import (
     IdleIndex,
     NeedlessIndex,
@@ -165,7 +165,7 @@ def indexes_are_not_beginnings(inspection: Inspection) -> Iterator[Finding]:
             yield _needless(index, "Index that begins another one", "Every look-up of it serves")
 
 
-_YOUNG = append("config/settings.py", "STATISTICS_DAYS = 0\n")
+_AGED = aged_counters(days=40)
 _ROWS = "INSERT INTO public.planted SELECT n, n, n % 50 FROM generate_series(1, 80000) n"
 
 
@@ -175,10 +175,9 @@ _ROWS = "INSERT INTO public.planted SELECT n, n, n % 50 FROM generate_series(1, 
     specimens=(
         Specimen(
             "never since the counters began",
-            plant=sequence(_YOUNG, sql(_TABLE, _ROWS, "CREATE INDEX idle ON public.planted (a)")),
+            plant=sequence(sql(_TABLE, _ROWS, "CREATE INDEX idle ON public.planted (a)"), _AGED),
             repair=sql("DROP INDEX public.idle"),
             near_miss=sequence(
-                _YOUNG,
                 sql(
                     _TABLE,
                     _ROWS,
@@ -192,9 +191,9 @@ _ROWS = "INSERT INTO public.planted SELECT n, n, n % 50 FROM generate_series(1, 
                     "ANALYZE public.planted",
                     "SELECT 1 FROM public.planted WHERE a = 7",
                 ),
+                _AGED,
             ),
             subject="public.planted.idle",
-            peer=True,
         ),
     ),
 )

@@ -230,6 +230,7 @@ def _sought_otherwise(
         texts += [("a statement", s.text) for s in statement_texts(inspection.cursor, "to_tsquery")]
     except NoAnswer as answer:
         unseen = str(answer)
+    inspection.evidence["statements"] = unseen or "seen"
     seen = False
     for item in strange:
         where = next((name for name, text in texts if _names_none(text, item.table)), None)
