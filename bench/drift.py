@@ -19,19 +19,23 @@ ROUNDS = 3
 MODELS = """
 from django.db import models
 def make(number):
+    # Checks of columns with one name and type are planned once; here each table has its own.
+    quantity = f"count{number}"
     class Meta:
         app_label = "warehouse"
         db_table = f"warehouse_{number}"
         indexes = [models.Index(fields=["-made", "name"], name=f"w{number}_made")]
         constraints = [
-            models.CheckConstraint(condition=models.Q(count__lt=100000), name=f"w{number}_count")
+            models.CheckConstraint(
+                condition=models.Q((f"{quantity}__lt", 100000)), name=f"w{number}_count"
+            )
         ]
     fields = {
         "__module__": "warehouse.models",
         "Meta": Meta,
         "name": models.CharField(max_length=100, unique=True),
         "made": models.DateTimeField(auto_now_add=True),
-        "count": models.PositiveIntegerField(default=0),
+        quantity: models.PositiveIntegerField(default=0),
         "price": models.DecimalField(max_digits=8, decimal_places=2, db_default=1),
         "state": models.CharField(max_length=10, db_index=True),
         "note": models.TextField(blank=True),

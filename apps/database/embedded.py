@@ -112,11 +112,15 @@ def scratch_cluster(
 ) -> Cluster:
     """A disposable cluster in a temporary folder: a context manager, not yet created."""
     account = server_account()
+    chosen = binaries or embedded_binaries()
     # Not pytest's temporary folder: as root that one is closed to the server's user.
     folder = Path(tempfile.mkdtemp(prefix="holdfast-", dir="/tmp"))  # mkdtemp is private
-    chosen = binaries or embedded_binaries()
-    if not can_enter_when_open(account, folder, chosen):
-        chosen = _copied(chosen)
+    try:
+        if not can_enter_when_open(account, folder, chosen):
+            chosen = _copied(chosen)
+    except BaseException:
+        folder.rmdir()
+        raise
     cluster = Cluster(
         folder,
         chosen,

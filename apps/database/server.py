@@ -180,7 +180,9 @@ class Cluster:
         self.password_file.write_text(password + "\n")
 
     def _initdb_arguments(self, pwfile: Path) -> list[str]:
-        provider = ["--locale-provider=builtin"] if self.binaries.major() >= 17 else []
+        options = ["--locale-provider=builtin"] if self.binaries.major() >= 17 else []
+        if self.settings.get("fsync") == "off":
+            options.append("--no-sync")
         return [
             f"--pgdata={self.data}",
             f"--username={SUPERUSER}",
@@ -189,7 +191,7 @@ class Cluster:
             "--encoding=UTF8",
             "--locale=C.UTF-8",
             "--no-instructions",
-            *provider,
+            *options,
         ]
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ Django's own schema editor writes the statements; here they are read, never run.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BaseConstraint, Model
 
-from apps.schema.statements import Definition, Unreadable, read_exclusion, read_index
+from apps.schema.statements import Definition, Unreadable, index_definition, read_exclusion
 
 # How Django writes a type, and how the catalog does.
 _CATALOG_NAMES = (
@@ -49,44 +49,51 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Key:
+class _Made:
+    """What the schema editor made; it is written only where a difference is told."""
+
+    made: object
+
+    @property
+    def statement(self) -> str:
+        return str(self.made)
+
+
+@dataclass(frozen=True)
+class Key(_Made):
     """A primary or unique key; without a name Django chose it, and any name will do."""
 
     name: str | None
     columns: tuple[str, ...]
     primary: bool
-    statement: str
     deferrable: bool = False
     deferred: bool = False
     nulls_not_distinct: bool = False
 
 
 @dataclass(frozen=True)
-class ForeignKey:
+class ForeignKey(_Made):
     """A foreign key; `to_table` is a model's db_table."""
 
     column: str
     to_table: str
     to_column: str
-    statement: str
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(_Made):
     """A check constraint, or the check that a field's type brings along (without a name)."""
 
     name: str | None
     expression: str
-    statement: str
 
 
 @dataclass(frozen=True)
-class Index:
+class Index(_Made):
     """An index or an exclusion constraint; None where its statement cannot be read."""
 
     name: str | None
     definition: Definition | None
-    statement: str
 
 
 @dataclass
@@ -135,25 +142,27 @@ def expected_table(connection: BaseDatabaseWrapper, model: type[Model]) -> Table
     editor.deferred_sql = []
     table = Table(model, model._meta.db_table_comment or None)
     for wanted in model._meta.local_concrete_fields:
-        column = _column(connection, editor, wanted)
+        # As the schema editor asks: a generated column has its type from its output field.
+        parameters = wanted.db_parameters(connection)
+        column = _column(connection, editor, wanted, parameters)
         table.columns[column.name] = column
-        _add_field(table, connection, editor, wanted)
+        _add_field(table, editor, wanted, parameters["check"])
     _add_composite_key(table)
     for names in model._meta.unique_together:
         fields: list[Any] = [model._meta.get_field(name) for name in names]
-        statement = str(editor._create_unique_sql(model, fields))
         columns = tuple(str(wanted.column) for wanted in fields)
-        table.keys.append(Key(None, columns, primary=False, statement=statement))
+        unique = editor._create_unique_sql(model, fields)
+        table.keys.append(Key(unique, None, columns, primary=False))
     for index in model._meta.indexes:
-        table.indexes.append(_index(index.name, str(index.create_sql(model, editor))))
+        table.indexes.append(_index(index.name, index.create_sql(model, editor)))
     for constraint in model._meta.constraints:
         _add_constraint(table, editor, constraint)
     return table
 
 
-def _column(connection: BaseDatabaseWrapper, editor: Any, wanted: Any) -> Column:
-    # As the schema editor asks: a generated column has its type from its output field.
-    parameters = wanted.db_parameters(connection)
+def _column(
+    connection: BaseDatabaseWrapper, editor: Any, wanted: Any, parameters: Mapping[str, Any]
+) -> Column:
     generated = None
     if wanted.generated:
         generated = _filled(editor, *wanted.generated_sql(connection))
@@ -182,29 +191,23 @@ def _filled(editor: Any, sql: str, parameters: Iterable[Any]) -> str:
     return sql % values if values else sql.replace("%%", "%")
 
 
-def _add_field(
-    table: Table,
-    connection: BaseDatabaseWrapper,
-    editor: Any,
-    wanted: Any,
-) -> None:
+def _add_field(table: Table, editor: Any, wanted: Any, check: str | None) -> None:
     """The key, the check, the foreign key and the indexes that a field brings along."""
     model, column = table.model, str(wanted.column)
     if wanted.primary_key or wanted.unique:
         kind = "PRIMARY KEY" if wanted.primary_key else "UNIQUE"
         statement = f'ALTER TABLE {editor.quote_name(table.name)} ADD {kind} ("{column}")'
-        table.keys.append(Key(None, (column,), wanted.primary_key, statement))
-    check = wanted.db_parameters(connection)["check"]
+        table.keys.append(Key(statement, None, (column,), wanted.primary_key))
     if check:
         statement = f"ALTER TABLE {editor.quote_name(table.name)} ADD CHECK ({check})"
-        table.checks.append(Check(None, str(check), statement))
+        table.checks.append(Check(statement, None, str(check)))
     if wanted.remote_field and getattr(wanted, "db_constraint", False):
         target = wanted.target_field
-        statement = str(editor._create_fk_sql(model, wanted, "_fk_%(to_table)s_%(to_column)s"))
-        foreign = ForeignKey(column, target.model._meta.db_table, str(target.column), statement)
+        made = editor._create_fk_sql(model, wanted, "_fk_%(to_table)s_%(to_column)s")
+        foreign = ForeignKey(made, column, target.model._meta.db_table, str(target.column))
         table.foreign_keys.append(foreign)
-    for sql in editor._field_indexes_sql(model, wanted):
-        table.indexes.append(_index(None, str(sql)))
+    for made in editor._field_indexes_sql(model, wanted):
+        table.indexes.append(_index(None, made))
 
 
 def _add_composite_key(table: Table) -> None:
@@ -212,49 +215,47 @@ def _add_composite_key(table: Table) -> None:
     if isinstance(key, models.CompositePrimaryKey):
         quoted = ", ".join(f'"{column}"' for column in key.columns)
         statement = f'ALTER TABLE "{table.name}" ADD PRIMARY KEY ({quoted})'
-        table.keys.append(Key(None, tuple(key.columns), True, statement))
+        table.keys.append(Key(statement, None, tuple(key.columns), primary=True))
 
 
-def _index(name: str | None, statement: str) -> Index:
+def _index(name: str | None, made: object) -> Index:
     try:
-        return Index(name, read_index(statement), statement)
+        return Index(made, name, index_definition(made))
     except Unreadable:
         # A class of somebody else's: its presence is judged by its name.
-        return Index(name, None, statement)
+        return Index(made, name, None)
 
 
 def _add_constraint(table: Table, editor: Any, constraint: BaseConstraint) -> None:
     made: Any = constraint.create_sql(table.model, editor)
     if made is None:
         return
-    statement = str(made)
     if isinstance(constraint, models.CheckConstraint):
-        parts: dict[str, Any] = made.parts
-        table.checks.append(Check(constraint.name, str(parts["check"]), statement))
+        table.checks.append(Check(made, constraint.name, str(made.parts["check"])))
     elif isinstance(constraint, ExclusionConstraint):
         try:
-            found = Index(constraint.name, read_exclusion(statement), statement)
+            found = Index(made, constraint.name, read_exclusion(str(made)))
         except Unreadable:
-            found = Index(constraint.name, None, statement)
+            found = Index(made, constraint.name, None)
         table.exclusions.append(found)
     elif isinstance(constraint, models.UniqueConstraint):
-        _add_unique(table, constraint, statement)
+        _add_unique(table, constraint, made)
     else:
-        table.exclusions.append(Index(constraint.name, None, statement))
+        table.exclusions.append(Index(made, constraint.name, None))
 
 
-def _add_unique(table: Table, constraint: models.UniqueConstraint, statement: str) -> None:
-    if statement.startswith("CREATE"):
-        table.indexes.append(_index(constraint.name, statement))
+def _add_unique(table: Table, constraint: models.UniqueConstraint, made: Any) -> None:
+    if str(getattr(made, "template", made)).startswith("CREATE"):
+        table.indexes.append(_index(constraint.name, made))
         return
     fields: list[Any] = [table.model._meta.get_field(name) for name in constraint.fields]
     columns = tuple(str(wanted.column) for wanted in fields)
     table.keys.append(
         Key(
+            made,
             constraint.name,
             columns,
             primary=False,
-            statement=statement,
             deferrable=constraint.deferrable is not None,
             deferred=constraint.deferrable is models.Deferrable.DEFERRED,
             nulls_not_distinct=constraint.nulls_distinct is False,

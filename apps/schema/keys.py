@@ -175,27 +175,29 @@ class KeyComparison:
         yield self._wrong("wrong_constraint", check.name, expected, actual, check.statement)
 
     def _index(self, index: Index) -> Iterator[Drift]:
-        expected = _after_on(index.statement)
-        free = [i for i in self.indexes.values() if i.name not in self.used]
-        if index.name is not None:
-            found = self.indexes.get(index.name)
-            if found is None:
-                yield self._missing("missing_index", index.name, expected, index.statement)
-                return
-            self.used.add(found.name)
-            if index.definition is not None and not self._same(index.definition, found):
-                actual = described_index(found)
-                yield self._wrong("wrong_index", found.name, expected, actual, index.statement)
-            return
         definition = index.definition
-        for candidate in free:
-            if definition is not None and self._same(definition, candidate):
-                self.used.add(candidate.name)
-                return
-        keys = definition.keys if definition else ()
-        label = "_".join(str(key.column) for key in keys)
-        label += "" if all(key.opclass is None for key in keys) else "_like"
-        yield self._missing("missing_index", label, expected, index.statement)
+        if index.name is None:
+            for candidate in self.indexes.values():
+                free = candidate.name not in self.used
+                if free and definition is not None and self._same(definition, candidate):
+                    self.used.add(candidate.name)
+                    return
+            keys = definition.keys if definition else ()
+            label = "_".join(str(key.column) for key in keys)
+            label += "" if all(key.opclass is None for key in keys) else "_like"
+            yield self._missing_index(label, index)
+            return
+        found = self.indexes.get(index.name)
+        if found is None:
+            yield self._missing_index(index.name, index)
+            return
+        self.used.add(found.name)
+        if definition is not None and not self._same(definition, found):
+            statement, actual = index.statement, described_index(found)
+            yield self._wrong("wrong_index", found.name, _after_on(statement), actual, statement)
+
+    def _missing_index(self, label: str, index: Index) -> Drift:
+        return self._missing("missing_index", label, _after_on(index.statement), index.statement)
 
     def _exclusion(self, exclusion: Index) -> Iterator[Drift]:
         name, definition = str(exclusion.name), exclusion.definition

@@ -3,12 +3,19 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.ddl_references import Columns, IndexColumns, Statement
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 
 # A dollar-quoted string does not occur in what Django writes.
 _TOKEN = re.compile(
     r"""\s+|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_][A-Za-z_0-9$]*|[0-9.]+|::|[-+*/<>=~!@#%^&|`?]+|.""",
     re.DOTALL,
 )
+
+_USING = re.compile(r"(?: USING (?P<method>[a-z]+))?")
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,36 @@ class Definition:
 
 class Unreadable(Exception):
     """The statement is none of the known forms."""
+
+
+def index_definition(made: object) -> Definition:
+    """The definition of an index that Django's schema editor made; Unreadable when it is none.
+
+    That of bare columns is taken from the statement's parts: it is neither written nor read.
+    """
+    return _of_columns(made) or read_index(str(made))
+
+
+def _of_columns(made: object) -> Definition | None:
+    if not isinstance(made, Statement) or made.template != DatabaseSchemaEditor.sql_create_index:
+        return None
+    # Their type stubs do not know what parts there are.
+    parts: dict[str, Any] = dict(made.parts)
+    columns, using = parts["columns"], _USING.fullmatch(parts["using"])
+    if type(columns) not in (Columns, IndexColumns) or using is None:
+        return None
+    if any(parts[part] for part in ("include", "extra", "condition")):
+        return None
+    opclasses = list(getattr(columns, "opclasses", ())) or [None] * len(columns.columns)
+    suffixes = [*columns.col_suffixes, *[""] * len(columns.columns)]
+    keys = []
+    for column, opclass, suffix in zip(columns.columns, opclasses, suffixes, strict=False):
+        if suffix not in ("", "DESC") or not _NAME.fullmatch(opclass or "name"):
+            return None
+        descending = suffix == "DESC"
+        keys.append(Key(column, None, opclass, None, descending, nulls_first=descending))
+    method = using["method"] or "btree"
+    return Definition(method, tuple(keys), (), None, False, False, {})
 
 
 def read_index(statement: str) -> Definition:

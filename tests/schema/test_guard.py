@@ -4,8 +4,6 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,25 +14,6 @@ from tests.schema.world import World
 
 SLEEPS = 'migrations.RunSQL("SELECT pg_sleep({})", migrations.RunSQL.noop)'
 ADDS = 'migrations.AddField("Item", "price", models.IntegerField(null=True))'
-
-
-@pytest.fixture(scope="module")
-def begun(gallery: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database that the workshop's first migration was applied to."""
-    with gallery.copy() as database:
-        made = Workshop(gallery, tmp_path_factory.mktemp("begun"), database)
-        made.prepare()
-        answer = made.migrate()
-        assert answer.returncode == 0, answer.stderr
-        yield database
-
-
-@pytest.fixture
-def workshop(gallery: World, begun: str, tmp_path: Path) -> Iterator[Workshop]:
-    with gallery.copy(begun) as database:
-        made = Workshop(gallery, tmp_path, database)
-        made.prepare()
-        yield made
 
 
 def wait_until_asleep(workshop: Workshop) -> None:

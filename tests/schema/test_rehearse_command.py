@@ -91,7 +91,7 @@ def test_an_application_that_is_not_there_is_refused() -> None:
     assert error.value.returncode == 3
 
 
-def _guarded_folders(process: int) -> list[Path]:
+def guarded_folders(process: int) -> list[Path]:
     """The scratch folders that the process's guardians would remove after its death."""
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     found = []
@@ -108,12 +108,12 @@ def test_an_interrupted_rehearsal_leaves_nothing_behind(
     with run("--empty") as process:
         deadline = time.monotonic() + 60
         while not any(
-            (f / "data" / "postmaster.pid").exists() for f in _guarded_folders(process.pid)
+            (f / "data" / "postmaster.pid").exists() for f in guarded_folders(process.pid)
         ):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.05)
-        folders = _guarded_folders(process.pid)
+        folders = guarded_folders(process.pid)
         time.sleep(0.5)
         process.send_signal(number)
         _, said = process.communicate(timeout=60)

@@ -14,14 +14,30 @@ INSTALLED_APPS = [*INSTALLED, "workshop"]
 """
 HEADER = """
 import time
-from django.db import migrations, models
-from django.contrib.postgres.operations import CreateExtension
+from django.db import connections, migrations, models
+from django.contrib.postgres.operations import AddIndexConcurrently, CreateExtension
 
 def fail(apps, schema_editor):
     raise ValueError("the seventh row is odd")
 
 def nothing(apps, schema_editor):
     pass
+
+def loop(apps, schema_editor):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            pass
+
+def block(apps, schema_editor):
+    # A session of its own, which waits for the migration that waits for it.
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM workshop_item")
+    finally:
+        other.close()
 
 class Migration(migrations.Migration):
     dependencies = [{dependencies}]
@@ -80,6 +96,15 @@ class Workshop:
 
     def migrate(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return self.world.run(self.database, "migrate", *arguments, **(self.variables | variables))
+
+    def rehearse(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """The rehearsal of what is pending for the workshop alone."""
+        words = ("rehearse_migrations", "workshop", *arguments)
+        return self.world.run(self.database, *words, **(self.variables | variables))
+
+    def start_rehearsal(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        words = ("rehearse_migrations", "workshop", *arguments)
+        return self.world.start(self.database, *words, **(self.variables | variables))
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         return self.world.sql(self.database, statement)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.db import DatabaseError
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from psycopg.sql import SQL, Identifier
 
@@ -23,10 +25,13 @@ from apps.backups.tools import (
     run,
 )
 from apps.database.connection import open_wrapper
-from apps.schema.rehearsal.live import Live
+from apps.schema.rehearsal.faults import one_line
+from apps.schema.rehearsal.live import PATIENCE_SECONDS, Live
 from apps.schema.rehearsal.place import CannotRehearse, Place, standing_in
 from config.commands import manage
 from config.database import DatabaseEntry
+
+DENIED = "42501"
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ def make_copy(place: Place, source: Source, entry: DatabaseEntry, live: Live) ->
             _dump_and_restore(place, name, entry, live)
         else:
             _restore_backup(place, name, source.backup, live)
-    except (ToolError, KeyProblem, OSError) as error:
-        raise CannotRehearse(f"The copy could not be made: {error}") from None
+    except (ToolError, KeyProblem, DatabaseError, OSError) as error:
+        raise CannotRehearse(f"The copy could not be made: {one_line(error)}") from None
     _analyze(place, name)
     return name
 
@@ -94,9 +99,19 @@ def _build(place: Place, name: str, applied: Iterable[tuple[str, str]]) -> None:
 def _dump_and_restore(place: Place, name: str, entry: DatabaseEntry, live: Live) -> None:
     tools = fitting(installed_tools(), live.major, needs_tls=needs_tls(entry))
     command = [str(tools.folder / "pg_dump"), "--format=custom", "--compress=0"]
-    command += ["--no-comments", *connection_arguments(entry)]
-    with Running(command, entry, timeout_seconds=TIMEOUT_SECONDS, stdout=True) as dump:
-        _restore(place, name, dump, live)
+    command += [f"--lock-wait-timeout={PATIENCE_SECONDS * 1000}", "--no-comments"]
+    command += connection_arguments(entry)
+    try:
+        with Running(command, entry, timeout_seconds=TIMEOUT_SECONDS, stdout=True) as dump:
+            _restore(place, name, dump, live)
+    except ToolError as error:
+        # pg_dump takes its locks under a statement_timeout of that length.
+        if "canceling statement due to" not in str(error):
+            raise
+        raise CannotRehearse(
+            f"The copy could not be made: for {PATIENCE_SECONDS} s another session held a table of "
+            "the real database exclusively. Try again, or take a backup: --from-backup NAME"
+        ) from None
 
 
 def _restore_backup(place: Place, name: str, backup: Backup, live: Live) -> None:
@@ -109,10 +124,18 @@ def _restore(place: Place, name: str, dump: Any, live: Live) -> None:
     admin = place.admin_entry(name)
     tools = fitting(installed_tools(), live.major, needs_tls=needs_tls(admin))
     with closing(open_wrapper(admin)) as connection, connection.cursor() as cursor:
-        owner = Identifier(str(place.owner["USER"]))
-        cursor.execute(SQL("ALTER SCHEMA public OWNER TO {}").format(owner))
+        _give_schema(cursor, str(place.owner["USER"]))
         for extension in live.extensions:
             cursor.execute(SQL("CREATE EXTENSION IF NOT EXISTS {}").format(Identifier(extension)))
     command = [str(Path(tools.folder) / "pg_restore"), "--no-owner", "--no-privileges"]
     command += ["--no-comments", f"--role={place.owner['USER']}", "--exit-on-error"]
     run([*command, *connection_arguments(admin)], admin, feed=dump)
+
+
+def _give_schema(cursor: CursorWrapper, owner: str) -> None:
+    try:
+        cursor.execute(SQL("ALTER SCHEMA public OWNER TO {}").format(Identifier(owner)))
+    except DatabaseError as error:
+        # Before PostgreSQL 15 the first superuser owns it, and everybody may create there.
+        if getattr(error.__cause__, "sqlstate", "") != DENIED:
+            raise

@@ -1,6 +1,5 @@
 """A crash in the middle: the migration's backend is killed, and the migration is run again."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,6 +8,7 @@ import psycopg
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
+from apps.schema.rehearsal.faults import fault_of
 from apps.schema.rehearsal.forward import Stage
 from apps.schema.rehearsal.observe import SESSION, refuses_transaction, verb_of
 from apps.schema.rehearsal.structure import Structure, read_structure
@@ -43,12 +43,6 @@ class _Killed(Exception):
     """The backend was ended on purpose."""
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of an error, without addresses of Python's memory."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return re.sub(r"<(?:function )?(\w+) at 0x[0-9a-f]+>", r"\1", line)
-
-
 def _process(stage: Stage) -> int:
     return int(cast("psycopg.Connection", stage.connection.connection).info.backend_pid)
 
@@ -73,7 +67,7 @@ def crash_atomic(
     except _Killed:
         pass
     except Exception as error:  # whatever a migration's own code raises
-        return Crash(error=one_line(error))
+        return Crash(error=fault_of(error))
     finally:
         stage.connection.close()
     return Crash(
@@ -136,9 +130,9 @@ def crash_step_by_step(
     killer = _Killer(stage)
     error = _failure(stage, migration, state, before, killer)
     touched, restructured = set(stage.seen.touched), set(stage.seen.restructured)
-    if error is not None and not killer.done:
-        return Crash(error=error)
     left = _left(stage, before)
+    if error is not None and not killer.done:
+        return Crash(left=left, error=error)
     rerun_error = None
     if killer.done:
         rerun_error = _failure(stage, migration, state, before)
@@ -160,7 +154,7 @@ def _failure(
     try:
         stage.run(migration, state, before, around=killer)
     except Exception as error:  # whatever a migration's own code raises
-        return one_line(error)
+        return fault_of(error)
     finally:
         stage.connection.close()
     return None

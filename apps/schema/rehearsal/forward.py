@@ -14,6 +14,7 @@ from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 
+from apps.schema.rehearsal.limit import LIMIT_SECONDS, limited
 from apps.schema.rehearsal.observe import Observation, Observer
 from apps.schema.rehearsal.sessions import Watch
 from apps.schema.rehearsal.structure import Structure
@@ -55,6 +56,8 @@ class Stage:
     connection: BaseDatabaseWrapper
     executor: MigrationExecutor
     watch: Watch
+    # How long one run of a migration may take.
+    limit_seconds: float = LIMIT_SECONDS
     # What the last run saw, also when it failed.
     seen: Observation = field(default_factory=Observation)
 
@@ -70,6 +73,8 @@ class Stage:
     ) -> tuple[ProjectState, Observation]:
         """Apply or unapply the migration; the state after it, and what was seen.
 
+        Raises what the migration raises, and DoesNotEnd.
+
         `around` wraps each statement from outside, `before_commit` comes after the last look.
         """
         tables = {oid: table.file_node for oid, table in structure.tables.items()}
@@ -84,7 +89,11 @@ class Stage:
 
         act = self.executor.unapply_migration if backwards else self.executor.apply_migration
         started = time.perf_counter()
-        with _editor(self.connection, end), self._wrapped(observer, around):
+        with (
+            limited(self.limit_seconds, migration),
+            _editor(self.connection, end),
+            self._wrapped(observer, around),
+        ):
             after = act(state.clone(), migration)
         observer.seen.seconds = time.perf_counter() - started
         return after, observer.seen

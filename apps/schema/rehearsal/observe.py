@@ -144,9 +144,11 @@ class Observer:
         self._first: dict[int, Look] = {}
         self._changed_before_lock: int | None = None
         self._looks_at_rows = 0
+        self._looked_at_seconds = 0.0
 
     def begin(self) -> None:
         self._last = self._first = self._look()
+        self._looked_at_seconds = time.perf_counter()
 
     def __call__(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
@@ -214,7 +216,8 @@ class Observer:
 
     def finish(self) -> None:
         """The last look of a transaction, just before it commits."""
-        self._note(self._last, self._look(), "", time.perf_counter())
+        # A lock that is new to this look was taken at some time after the one before.
+        self._note(self._last, self._look(), "", self._looked_at_seconds)
         self._end_transaction(self._first)
 
     @property
@@ -252,7 +255,7 @@ class Observer:
                 self.seen.works.append(work)
         if self._changed_before_lock is None and self._is_locked(after):
             self._changed_before_lock = sum(look.changed for look in after.values())
-        self._last = after
+        self._last, self._looked_at_seconds = after, now
 
     def _is_locked(self, looks: dict[int, Look]) -> bool:
         return any(look.strongest in BLOCKS_WRITES for look in looks.values())

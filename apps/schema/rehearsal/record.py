@@ -4,7 +4,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.loader import MigrationLoader
 
 from apps.database.connection import acting_as
-from apps.schema.rehearsal.crash import one_line
+from apps.schema.rehearsal.faults import one_line
 from apps.schema.rehearsal.rehearse import Rehearsal
 from apps.schema.rehearsal.report import as_dictionary
 from apps.schema.rehearsal_record import Rehearsal as Row

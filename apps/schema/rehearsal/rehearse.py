@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.contrib.postgres.operations import CreateExtension
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations import Migration
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
@@ -15,16 +16,18 @@ from django.db.models import Model
 from django.utils import timezone
 from psycopg.sql import SQL, Identifier
 
-from apps.schema.records import known
+from apps.schema.extensions import needs, unmet
+from apps.schema.records import known, newer_than_code
 from apps.schema.rehearsal.copy import Source, make_copy
-from apps.schema.rehearsal.crash import Crash, crash_atomic, crash_step_by_step, one_line
+from apps.schema.rehearsal.crash import Crash, crash_atomic, crash_step_by_step
 from apps.schema.rehearsal.data import compare_after, count, keep_aside
+from apps.schema.rehearsal.faults import fault_of, one_line
 from apps.schema.rehearsal.forward import Stage
+from apps.schema.rehearsal.limit import LIMIT_SECONDS
 from apps.schema.rehearsal.live import Live, Size
 from apps.schema.rehearsal.observe import Observation
 from apps.schema.rehearsal.old_code import OldCode, probe
 from apps.schema.rehearsal.place import CannotRehearse, Needs, Place, scratch_place, standing_in
-from apps.schema.rehearsal.remedies import flat
 from apps.schema.rehearsal.reverse import down_and_up
 from apps.schema.rehearsal.sessions import watching
 from apps.schema.rehearsal.structure import Structure, read_structure
@@ -37,6 +40,7 @@ from apps.schema.rehearsal.verdict import (
     remedy,
     verdict,
 )
+from config.commands import manage
 from config.database import DatabaseEntry
 
 Target = tuple[str, str | None]
@@ -82,15 +86,22 @@ def rehearse(
     source: Source,
     targets: Iterable[Target] = (),
     progress: Callable[[str], None] = lambda line: None,
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> Rehearsal:
-    """Rehearse what is pending for the live database. Raises CannotRehearse."""
+    """Rehearse what is pending for the live database. Raises CannotRehearse.
+
+    One run of one migration may take `limit_seconds`.
+    """
     started_at, started = timezone.now(), time.monotonic()
-    needs = Needs(live.major, _extensions(live))
     copied_at = source.backup.started_at if source.backup else started_at
-    with scratch_place(entry, needs) as place:
+    with scratch_place(entry, _needs(live)) as place:
         progress(f"copying: {source.kind}")
         name = make_copy(place, source, entry, live)
-        found = list(_rehearse_all(place, name, live, list(targets), progress))
+        try:
+            with _stage(place, name, limit_seconds) as stage:
+                found = list(_rehearse_all(place, name, stage, live, list(targets), progress))
+        except DatabaseError as error:
+            raise CannotRehearse(f"The scratch copy failed: {fault_of(error)}") from None
     rehearsed = [one for one in found if isinstance(one, Rehearsed)]
     return Rehearsal(
         source=source.kind,
@@ -104,30 +115,59 @@ def rehearse(
     )
 
 
-def _extensions(live: Live) -> tuple[str, ...]:
-    """What the server has and what pending migrations add."""
-    wanted = set(live.extensions)
-    for key, migration in MigrationLoader(None).disk_migrations.items():
-        if key not in live.applied:
-            wanted |= {op.name for op in flat(migration) if isinstance(op, CreateExtension)}
-    return tuple(sorted(wanted))
+def read_files() -> MigrationLoader:
+    """The migrations' files. Raises CannotRehearse where one is missing or cannot be imported."""
+    try:
+        return MigrationLoader(None)
+    except Exception as error:  # whatever a file does when it is imported
+        raise CannotRehearse(
+            f"The migrations cannot be read: {type(error).__name__}: {one_line(error)}. Bring the "
+            "file back from version control, or mend it."
+        ) from None
 
 
-def pending(executor: MigrationExecutor, targets: list[Target]) -> list[Migration]:
+def _needs(live: Live) -> Needs:
+    """What the real server has, and what it could give of that which pending migrations add.
+
+    Raises CannotRehearse where the files are older than the real database.
+    """
+    loader = read_files()
+    # Only the names are looked at.
+    loader.applied_migrations = dict.fromkeys(live.applied)  # type: ignore[assignment]
+    files = {k: m for k, m in loader.disk_migrations.items() if k not in live.applied}
+    newer = newer_than_code(loader, list(files))
+    if newer and files:
+        raise CannotRehearse(newer)
+    added = {need.extension for need in needs(files.values(), connections[DEFAULT_DB_ALIAS])}
+    return Needs(live.major, tuple(sorted({*live.extensions, *(added & live.offers.keys())})))
+
+
+def pending(stage: Stage, live: Live, targets: list[Target]) -> list[Migration]:
     """The migrations that `migrate` would apply. Raises CannotRehearse for what it would refuse."""
-    graph = executor.loader.graph
-    conflicts = executor.loader.detect_conflicts()
+    loader = stage.executor.loader
+    conflicts = loader.detect_conflicts()
     if conflicts:
         app, names = next(iter(conflicts.items()))
         raise CannotRehearse(
-            f"{app} has several last migrations ({', '.join(names)}); expected one: "
-            "makemigrations --merge"
+            f"{app} has several last migrations ({', '.join(sorted(names))}); expected one: "
+            f"{manage('makemigrations --merge')}"
         )
-    wanted = [key for target in targets for key in _nodes(executor.loader, target)]
-    plan = executor.migration_plan(wanted or graph.leaf_nodes())
+    try:
+        loader.check_consistent_history(stage.connection)
+    except InconsistentMigrationHistory as error:
+        compare = manage("showmigrations --plan")
+        raise CannotRehearse(f"{one_line(error)} Compare: {compare}") from None
+    wanted = [key for target in targets for key in _nodes(loader, target)]
+    plan = stage.executor.migration_plan(wanted or loader.graph.leaf_nodes())
     if any(backwards for _, backwards in plan):
         raise CannotRehearse("The target is applied already; a rehearsal goes forward only.")
-    return [migration for migration, _ in plan]
+    migrations = [migration for migration, _ in plan]
+    # The scratch server may have what the real one lacks.
+    wanted_extensions = needs(migrations, stage.connection)
+    lacking = list(unmet(wanted_extensions, dict(live.offers), superuser=live.superuser))
+    if lacking:
+        raise CannotRehearse(" ".join(lacking))
+    return migrations
 
 
 def _nodes(loader: MigrationLoader, target: Target) -> list[tuple[str, str]]:
@@ -146,32 +186,32 @@ def _nodes(loader: MigrationLoader, target: Target) -> list[tuple[str, str]]:
 def _rehearse_all(
     place: Place,
     name: str,
+    stage: Stage,
     live: Live,
     targets: list[Target],
     progress: Callable[[str], None],
 ) -> Iterator[Rehearsed | tuple[str, str]]:
-    with _stage(place, name) as stage:
-        executor = stage.executor
-        plan = pending(executor, targets)
-        executor.recorder.ensure_schema()
-        state = executor.loader.project_state(known(executor.loader))
-        with stage.connection.cursor() as cursor:
-            origins = {oid: t.name for oid, t in read_structure(cursor).tables.items()}
-        stuck, counts = False, dict[int, int]()
-        for number, migration in enumerate(plan, start=1):
-            if stuck:
-                yield migration.app_label, migration.name
-                continue
-            progress(f"{number}/{len(plan)} {migration}")
-            act = _Act(place, name, stage, live, origins, counts, migration, state)
-            rehearsed, state, stuck = act.play()
-            yield rehearsed
+    executor = stage.executor
+    plan = pending(stage, live, targets)
+    executor.recorder.ensure_schema()
+    state = executor.loader.project_state(known(executor.loader))
+    with stage.connection.cursor() as cursor:
+        origins = {oid: t.name for oid, t in read_structure(cursor).tables.items()}
+    stuck, counts = False, dict[int, int]()
+    for number, migration in enumerate(plan, start=1):
+        if stuck:
+            yield migration.app_label, migration.name
+            continue
+        progress(f"{number}/{len(plan)} {migration}")
+        act = _Act(place, name, stage, live, origins, counts, migration, state)
+        rehearsed, state, stuck = act.play()
+        yield rehearsed
 
 
 @contextmanager
-def _stage(place: Place, name: str) -> Iterator[Stage]:
+def _stage(place: Place, name: str, limit_seconds: float) -> Iterator[Stage]:
     with standing_in(place.entry(name)) as connection, watching(place.entry(name)) as watch:
-        yield Stage(connection, MigrationExecutor(connection), watch)
+        yield Stage(connection, MigrationExecutor(connection), watch, limit_seconds)
 
 
 @dataclass
@@ -206,7 +246,7 @@ class _Act:
             after_state, up = self.stage.run(self.migration, self.state, before)
         except Exception as error:  # it passed once: what a migration's own code does may vary
             self.stage.connection.close()
-            facts = replace(facts, crash=crash, error=one_line(error))
+            facts = replace(facts, crash=crash, error=fault_of(error))
             return self._result(facts), self.state, True
         after = self._structure()
         changes = compare_after(self.stage.connection, kept, after)
@@ -227,7 +267,7 @@ class _Act:
         self.stage.connection.close()
         self.stage.watch.pause()
         copy = self.place.create(template=self.database)
-        with _stage(self.place, copy) as stage:
+        with _stage(self.place, copy, self.stage.limit_seconds) as stage:
             crash = crash_step_by_step(stage, self.migration, self.state, before)
         self.place.drop(copy)
         return crash
@@ -264,7 +304,10 @@ class _Act:
         return tuple(found.values())
 
     def _sizes(self, structure: Structure) -> dict[int, Size]:
-        """The real size of each table; the copy's, where the copy has more."""
+        """The real size of each table; the copy's, where that has more rows or is alone.
+
+        The copy's files are no measure: each run of a migration leaves dead rows in them.
+        """
         sizes = {}
         with self.stage.connection.cursor() as cursor:
             for oid, table in structure.tables.items():
@@ -272,7 +315,7 @@ class _Act:
                     self.counts[oid] = count(cursor, table)
                 real = self.live.sizes.get(self.origins.get(oid, ""), Size(0, 0))
                 rows = max(real.rows, self.counts[oid])
-                sizes[oid] = Size(rows, max(real.bytes, table.bytes))
+                sizes[oid] = Size(rows, real.bytes or table.bytes)
         return sizes
 
     def _result(self, facts: Facts) -> Rehearsed:

@@ -1,9 +1,10 @@
 """A rehearsal for people and for programs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from apps.schema.rehearsal.data import TableChange
 from apps.schema.rehearsal.observe import MODES
 from apps.schema.rehearsal.rehearse import Rehearsal, Rehearsed
 from apps.schema.rehearsal.verdict import Level
@@ -49,6 +50,17 @@ def locks_of(one: Rehearsed) -> list[dict[str, Any]]:
     return sorted(found, key=lambda lock: str(lock["table"]))
 
 
+def _rows_of(changes: Iterable[TableChange]) -> dict[str, dict[str, int]]:
+    """By table, how many rows were lost, changed, filled where there was NULL, and added."""
+    changes = list(changes)
+    return {
+        "rows_lost": {change.table: change.lost for change in changes if change.lost},
+        "rows_changed": {change.table: change.changed for change in changes if change.changed},
+        "rows_filled": {change.table: change.filled for change in changes if change.filled},
+        "rows_added": {change.table: change.added for change in changes if change.added},
+    }
+
+
 def migration_as_dictionary(one: Rehearsed) -> dict[str, Any]:
     facts = one.facts
     reverse, crash = facts.reverse, facts.crash
@@ -61,9 +73,7 @@ def migration_as_dictionary(one: Rehearsed) -> dict[str, Any]:
         "reversible": str(reverse.way) if reverse else None,
         "locks": locks_of(one),
         "rewrites": sorted(facts.names[oid] for oid in facts.up.rewritten),
-        "rows_lost": {change.table: change.lost for change in facts.changes if change.lost},
-        "rows_changed": {c.table: c.changed for c in facts.changes if c.changed},
-        "rows_added": {change.table: change.added for change in facts.changes if change.added},
+        **_rows_of(facts.changes),
         "values_lost": {
             f"{change.table}.{column}": number
             for change in facts.changes
@@ -113,7 +123,8 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
         for change in one.facts.changes:
             yield (
                 f"    {change.table}: {change.rows_before} → {change.rows_after} rows; "
-                f"{change.lost} lost, {change.added} added, {change.changed} changed"
+                f"{change.lost} lost, {change.added} added, {change.changed} changed, "
+                f"{change.filled} filled"
             )
         for hazard in one.hazards:
             yield f"    {hazard.name}: {hazard.detail}"

@@ -7,8 +7,8 @@ from django.db.migrations import Migration
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.state import ProjectState
 
-from apps.schema.rehearsal.crash import one_line
 from apps.schema.rehearsal.data import Kept, TableChange, compare_back
+from apps.schema.rehearsal.faults import fault_of, one_line
 from apps.schema.rehearsal.forward import Stage
 from apps.schema.rehearsal.structure import Structure, read_structure
 
@@ -47,7 +47,7 @@ def down_and_up(
         return Reverse(Way.IRREVERSIBLE, one_line(error))
     except Exception as error:  # whatever a migration's own code raises
         stage.connection.close()
-        return Reverse(Way.IRREVERSIBLE, one_line(error), stuck=not migration.atomic)
+        return Reverse(Way.IRREVERSIBLE, fault_of(error), stuck=not migration.atomic)
     with stage.connection.cursor() as cursor:
         back = read_structure(cursor)
     differences = before.different(back)
@@ -57,7 +57,7 @@ def down_and_up(
         stage.run(migration, state, back)
     except Exception as error:  # whatever a migration's own code raises
         stage.connection.close()
-        said = f"up again: {one_line(error)}"
+        said = f"up again: {fault_of(error)}"
         return Reverse(way, differences=(*differences, said), changes=tuple(changes), stuck=True)
     with stage.connection.cursor() as cursor:
         again = after.different(read_structure(cursor))

@@ -200,5 +200,6 @@ def remedy(
     if "crash_leaves_half" in names:
         parts.append("# One statement a migration, or atomic = True, so that a re-run can begin.")
     if "fails" in names:
-        parts.append("# Mend the rows or the migration; nothing of it was kept.")
+        kept = "half of it is kept" if facts.crash and facts.crash.left else "nothing of it is kept"
+        parts.append(f"# Mend the rows or the migration; where it fails, {kept}.")
     return "\n".join(filter(None, parts))

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
-from django.db.migrations.loader import MigrationLoader
 
 from apps.backups.tools import ToolError
 from apps.database.connection import role_entry
@@ -18,11 +17,12 @@ from apps.database.redaction import redact
 from apps.database.server import ServerError
 from apps.schema.records import NO_GRAPH, graph_sentence, history_problem
 from apps.schema.rehearsal.copy import chosen_source
-from apps.schema.rehearsal.crash import one_line
+from apps.schema.rehearsal.faults import one_line
+from apps.schema.rehearsal.limit import LIMIT_SECONDS
 from apps.schema.rehearsal.live import read_live
 from apps.schema.rehearsal.place import CannotRehearse
 from apps.schema.rehearsal.record import record
-from apps.schema.rehearsal.rehearse import Rehearsal, rehearse
+from apps.schema.rehearsal.rehearse import Rehearsal, read_files, rehearse
 from apps.schema.rehearsal.report import as_json, markdown, table
 from apps.schema.rehearsal.verdict import Level
 
@@ -47,6 +47,13 @@ class Command(BaseCommand):
         source.add_argument("--empty", action="store_true", help="Tables without rows.")
         source.add_argument("--from-live", action="store_true", help="A dump made now.")
         source.add_argument("--from-backup", metavar="NAME", help="A name of listbackups.")
+        parser.add_argument(
+            "--time-limit",
+            type=_seconds,
+            default=LIMIT_SECONDS,
+            metavar="SECONDS",
+            help="How long one run of one migration may take before it is stopped and named.",
+        )
         parser.add_argument("--no-record", action="store_true", help="Remember nothing of it.")
         parser.add_argument("--format", choices=tuple(FORMATS), default="table")
 
@@ -82,22 +89,33 @@ class Command(BaseCommand):
         app, name = options["app_label"], options["migration_name"]
         _require_target(app, name)
         targets = [(app, name)] if app else []
-        live = read_live(entry)
+        live, limit = read_live(entry), options["time_limit"]
         problem = history_problem(live.applied)
         if problem:
             raise CannotRehearse(problem)
-        return rehearse(entry, live, source, targets, self._progress)
+        return rehearse(entry, live, source, targets, self._progress, limit)
 
     def _progress(self, line: str) -> None:
         if sys.stderr.isatty():
             self.stderr.write(line)
 
 
+def _seconds(text: str) -> float:
+    """A number of seconds above zero, of a year at most."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 365 * 86_400:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no number of seconds above 0")
+    return seconds
+
+
 def _require_target(app: str | None, name: str | None) -> None:
     """Refuse what no migration is called, before a copy is made. Raises CannotRehearse."""
     if app is None:
         return
-    names = [key[1] for key in MigrationLoader(None).graph.nodes if key[0] == app]
+    names = [key[1] for key in read_files().graph.nodes if key[0] == app]
     if not names:
         raise CannotRehearse(
             f"There is no application {app[:80]!r} with migrations; see: showmigrations"
