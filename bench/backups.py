@@ -13,6 +13,7 @@ from statistics import median
 
 import psycopg
 
+from apps.backups.streams import ZSTD_LEVEL
 from apps.database.embedded import scratch_cluster
 from apps.database.server import Cluster
 from config.env import BASE_DIR
@@ -99,6 +100,8 @@ def world(megabytes: int) -> Iterator[World]:
         _manage(made, "migrate", "--verbosity=0")
         with cluster.connect(DATABASE) as admin:
             fill(admin, megabytes * 1_000_000 // BYTES_A_ROW)
+        # The session that made the rows is not the first way's.
+        time.sleep(1)
         yield made
 
 
@@ -141,7 +144,7 @@ MORE_ORDERS = """
 """
 
 
-PLAIN_WAY = "pg_dump, zstd -3"
+PLAIN_WAY = f"pg_dump, zstd -{ZSTD_LEVEL}"
 STOCK_WAY = "the library's connector, --compress"
 STOCK = """
 import django; django.setup()
@@ -159,7 +162,8 @@ def ways_to_dump(made: World) -> dict[str, Callable[[], Round]]:
     plain = " ".join(made.tool("pg_dump", "--format=custom", "--compress=0"))
     return {
         PLAIN_WAY: lambda: measured(
-            made, ["/bin/sh", "-c", f"{plain} | zstd -3 -q -f -o {made.folder}/plain.zst"]
+            made,
+            ["/bin/sh", "-c", f"{plain} | zstd -{ZSTD_LEVEL} -q -f -o {made.folder}/plain.zst"],
         ),
         "dbbackup --no-fingerprints": lambda: _manage(
             made, "dbbackup", "--quiet", "--no-fingerprints"

@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from apps.database.facts.sequences import own_sequences
+from apps.database.scram import proves
 from config.variables import prefix_of
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
@@ -91,14 +92,19 @@ def provision(admin: psycopg.Connection, database: str, roles: Roles) -> list[St
 
 def _role_statements(admin: psycopg.Connection, roles: Roles) -> Iterator[SQL | Composed]:
     existing = {row[0] for row in admin.execute("SELECT rolname FROM pg_catalog.pg_roles")}
+    kept = _verifiers(admin)
     for credential in roles.all():
-        verifier = admin.pgconn.encrypt_password(
-            credential.password.encode(), credential.name.encode(), b"scram-sha-256"
-        ).decode()
         verb = "ALTER" if credential.name in existing else "CREATE"
-        yield SQL("{} ROLE {} WITH {} PASSWORD {}").format(
-            SQL(verb), Identifier(credential.name), SQL(ATTRIBUTES), Literal(verifier)
+        statement = SQL("{} ROLE {} WITH {}").format(
+            SQL(verb), Identifier(credential.name), SQL(ATTRIBUTES)
         )
+        # Another verifier of the same password would shut PgBouncer out, which has a copy of it.
+        if not proves(kept.get(credential.name), credential.password):
+            verifier = admin.pgconn.encrypt_password(
+                credential.password.encode(), credential.name.encode(), b"scram-sha-256"
+            ).decode()
+            statement += SQL(" PASSWORD {}").format(Literal(verifier))
+        yield statement
     if admin.info.parameter_status("is_superuser") != "on":
         # Who is not a superuser must be a member to give away what the owner will own.
         yield SQL("GRANT {} TO CURRENT_USER").format(Identifier(roles.owner.name))
@@ -109,6 +115,13 @@ def _role_statements(admin: psycopg.Connection, roles: Roles) -> Iterator[SQL | 
         yield SQL("ALTER ROLE {} SET {} = {}").format(
             Identifier(roles.app.name), Identifier(name), Literal(value)
         )
+
+
+def _verifiers(admin: psycopg.Connection) -> dict[str, str | None]:
+    """What the server keeps of the roles' passwords, which it shows to superusers only."""
+    if admin.info.parameter_status("is_superuser") != "on":
+        return {}
+    return dict(admin.execute("SELECT rolname, rolpassword FROM pg_catalog.pg_authid").fetchall())
 
 
 def _memberships(admin: psycopg.Connection, members: list[str]) -> list[tuple[str, str]]:

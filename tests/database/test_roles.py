@@ -10,6 +10,7 @@ import pytest
 
 from apps.database.embedded import scratch_cluster
 from apps.database.roles import Credential, Roles, plan, provision
+from apps.database.scram import proves
 from apps.database.server import Cluster
 from config.env import BASE_DIR
 from config.variables import VARIABLES
@@ -102,11 +103,31 @@ def test_it_shows_and_sends_no_password_and_no_verifier(
 def test_doing_it_twice_changes_nothing(server: Cluster) -> None:
     with server.connect() as admin:
         provision(admin, DATABASE, ROLES)
-        first = admin.execute("SELECT * FROM pg_roles ORDER BY oid").fetchall()
+        # With the verifiers, of which PgBouncer has copies.
+        first = admin.execute("SELECT * FROM pg_authid ORDER BY oid").fetchall()
         steps = provision(admin, DATABASE, ROLES)
-        assert admin.execute("SELECT * FROM pg_roles ORDER BY oid").fetchall() == first
+        assert admin.execute("SELECT * FROM pg_authid ORDER BY oid").fetchall() == first
         assert not any("CREATE" in step.shown(admin).split() for step in steps if step.in_target)
         assert not any("CREATE DATABASE" in step.shown(admin) for step in steps)
+
+
+def test_a_new_password_gets_a_new_verifier_and_the_others_keep_theirs(server: Cluster) -> None:
+    question = "SELECT rolname, rolpassword FROM pg_authid WHERE starts_with(rolname, 'service_')"
+    renewed = Roles(ROLES.owner, Credential(ROLES.app.name, f"{PASSWORD}-renewed"), ROLES.auditor)
+    with server.connect() as admin:
+        provision(admin, DATABASE, ROLES)
+        before = dict(admin.execute(question).fetchall())
+        provision(admin, DATABASE, renewed)
+        after = dict(admin.execute(question).fetchall())
+        provision(admin, DATABASE, ROLES)
+    assert {name for name in before if before[name] != after[name]} == {"service_app"}
+    assert proves(after["service_app"], f"{PASSWORD}-renewed")
+    assert not proves(after["service_app"], f"{PASSWORD}-app")
+
+
+@pytest.mark.parametrize("kept", [None, "", "md5" + "0" * 32, "SCRAM-SHA-256$4096:x"])
+def test_what_is_no_verifier_proves_nothing(kept: str | None) -> None:
+    assert not proves(kept, PASSWORD)
 
 
 def test_it_takes_away_what_a_role_should_not_have(server: Cluster) -> None:
