@@ -29,8 +29,8 @@ from drills.test_outages import can_have_a_world_of_its_own
 from tests.programs import require
 
 READY_SECONDS = 1.5
-# What this world cannot cause: a service that lags needs a standby that its role may see, and a
-# server that is not believed needs TLS. tests/monitoring has the rules and the facts of both.
+# What this world cannot cause: lag needs a standby and a role that may see it, and a server that is
+# not believed needs TLS. promtool tests the rules of both.
 NOT_CAUSED = {"HoldfastReplicaLags", "HoldfastServerUnproven"}
 
 

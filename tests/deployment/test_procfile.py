@@ -1,5 +1,6 @@
 """The Procfile's release and web run as a platform runs them, and stop cleanly."""
 
+import http.client
 import os
 import secrets
 import signal
@@ -61,6 +62,20 @@ def status(address: str) -> int:
         return 0
 
 
+def asked(port: str, method: str, path: str, host: str) -> int:
+    """The status of two requests on one connection: a body after HEAD would spoil the second."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    found = set()
+    for _ in range(2):
+        connection.request(method, path, headers={"Host": host})
+        answer = connection.getresponse()
+        answer.read()
+        found.add(answer.status)
+    connection.close()
+    (one,) = found
+    return one
+
+
 def test_release_migrates_and_web_serves_until_it_is_stopped(variables: dict[str, str]) -> None:
     release = subprocess.run(
         [HONCHO, "run", "sh", "-c", _line("release")],
@@ -88,6 +103,12 @@ def test_release_migrates_and_web_serves_until_it_is_stopped(variables: dict[str
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert status(f"{root}/health/ready/") == 200
+        for path in ("live", "ready", "startup"):
+            for method in ("GET", "HEAD"):
+                for host in ("healthcheck.railway.app", "10.42.0.17:8000"):
+                    assert asked(variables["PORT"], method, f"/health/{path}/", host) == 200
+        # Nobody was named who may read these.
+        assert status(f"{root}/metrics") == status(f"{root}/health/") == 401
     finally:
         os.killpg(web.pid, signal.SIGTERM)
         output = web.communicate(timeout=30)[0]

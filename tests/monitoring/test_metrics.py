@@ -20,6 +20,7 @@ from apps.controls.control import State
 from apps.controls.discovery import all_controls
 from apps.database.connection import acting_as, open_wrapper
 from apps.database.redaction import redact
+from apps.database.refusals import UnprovenServer
 from apps.database.retries import read_again, serializable
 from apps.monitoring import collector
 from apps.monitoring.collector import KEPT_SECONDS, FactsCollector
@@ -218,6 +219,7 @@ def test_what_the_server_refuses_has_a_class(
 
 def test_no_error_has_a_class_of_its_own() -> None:
     assert failure_class(ValueError("the words of somebody")) == "unreachable"
+    assert failure_class(UnprovenServer("another host")) == "unproven_server"
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """The whole health: who may read it, in which forms, and what turns it."""
 
+import dataclasses
 import io
 import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from apps.accounts.models import User
 from apps.controls.control import State
 from apps.database.connection import open_wrapper
+from apps.database.facts.replication import Replication
 from apps.monitoring.facts import Facts, gather, look_at
-from apps.monitoring.full import DiskHasRoom, Encrypted, free_share, written_folders
+from apps.monitoring.full import DiskHasRoom, Encrypted, Replicas, free_share, written_folders
 from apps.monitoring.patience import Shared
+from apps.monitoring.states import Unseen
 from config.database import DatabaseEntry
 from tests.monitoring.conftest import LeadsTo, back_up, judge
 from tests.monitoring.test_health import leaks, one_migration_less
@@ -158,6 +162,24 @@ def test_a_session_in_clear_text_turns_it_in_production(
             clear.run()
     settings.PRODUCTION, settings.DATABASE_PLAINTEXT_HOST = True, None
     encrypted(server, "verify-full").run()
+
+
+@pytest.mark.parametrize(
+    ("lags", "wrong"),
+    [
+        ({}, None),
+        ({"near": 29.0}, None),
+        ({"near": 1.0, "far": 31.0}, ServiceUnavailable),
+        ({"hidden": None}, Unseen),
+    ],
+)
+def test_a_standby_far_behind_turns_it(
+    lags: dict[str, float | None], wrong: type[Exception] | None
+) -> None:
+    facts = dataclasses.replace(gather(), replication=Replication(False, lags))
+    judging = pytest.raises(wrong, match="standby") if wrong else nullcontext()
+    with judging:
+        Replicas(Shared(5, lambda: facts)).run()
 
 
 def test_a_pool_without_room_turns_it(
