@@ -9,6 +9,8 @@ import pytest
 from django.test import override_settings
 
 from apps.schema.drift import Report, compare, reading
+from apps.schema.expected import tables
+from apps.schema.statements import read_index
 from config.settings import INSTALLED_APPS
 from tests.schema.breakages import BREAKAGES
 from tests.schema.world import CLEAN, World
@@ -44,6 +46,18 @@ def test_a_fresh_migrate_of_every_kind_of_table_has_no_drift(gallery: World) -> 
 
 def test_neither_has_one_on_the_systems_postgresql(system_gallery: World) -> None:
     assert drift(system_gallery, CLEAN) == (0, {"findings": [], "unseen": []})
+
+
+def test_an_index_taken_from_its_parts_is_what_its_text_says(
+    gallery: World, in_gallery: None
+) -> None:
+    with reading(gallery.entry("auditor", CLEAN)) as connection:
+        indexes = [index for table in tables(connection, "default") for index in table.indexes]
+    read = [(index.definition, read_index(index.statement)) for index in indexes]
+    assert [pair for pair in read if pair[0] != pair[1]] == []
+    plain = [index for index in indexes if "WHERE" not in index.statement]
+    assert {index.definition.method for index in plain if index.definition} >= {"btree", "gin"}
+    assert len(plain) > 20
 
 
 class NotMended(Exception):
