@@ -17,7 +17,7 @@ from django.utils import timezone
 from psycopg.sql import SQL, Identifier
 
 from apps.schema.extensions import needs, unmet
-from apps.schema.records import known, newer_than_code
+from apps.schema.records import Key, RecordedLoader, known, newer_than_code
 from apps.schema.rehearsal.copy import Source, make_copy
 from apps.schema.rehearsal.crash import Crash, crash_atomic, crash_step_by_step
 from apps.schema.rehearsal.data import compare_after, count, keep_aside
@@ -115,10 +115,13 @@ def rehearse(
     )
 
 
-def read_files() -> MigrationLoader:
-    """The migrations' files. Raises CannotRehearse where one is missing or cannot be imported."""
+def read_files(recorded: Iterable[Key] = ()) -> MigrationLoader:
+    """The migrations' files, with what is recorded.
+
+    Raises CannotRehearse where one is missing or cannot be imported.
+    """
     try:
-        return MigrationLoader(None)
+        return RecordedLoader(recorded)
     except Exception as error:  # whatever a file does when it is imported
         raise CannotRehearse(
             f"The migrations cannot be read: {type(error).__name__}: {one_line(error)}. Bring the "
@@ -131,10 +134,9 @@ def _needs(live: Live) -> Needs:
 
     Raises CannotRehearse where the files are older than the real database.
     """
-    loader = read_files()
-    # Only the names are looked at.
-    loader.applied_migrations = dict.fromkeys(live.applied)  # type: ignore[assignment]
-    files = {k: m for k, m in loader.disk_migrations.items() if k not in live.applied}
+    loader = read_files(live.applied)
+    # The loader takes a squashed migration for applied when its parts are.
+    files = {k: m for k, m in loader.disk_migrations.items() if k not in loader.applied_migrations}
     newer = newer_than_code(loader, list(files))
     if newer and files:
         raise CannotRehearse(newer)
