@@ -44,6 +44,7 @@ class QueueConfig(ProcrastinateConfig):
     """
 
     auditor_reads = True
+    irreversible = "The library's migrations go forward only; the way back is a backup."
     owner_writes: ClassVar[set[str]] = {
         *("procrastinate_jobs", "procrastinate_events", "procrastinate_periodic_defers"),
         "procrastinate_workers",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from django.apps import apps
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
@@ -11,6 +12,15 @@ from django.db.migrations.operations.base import Operation
 _KNOWN = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
 _COMMENTS_AND_TEXTS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 _BODIES = re.compile(r"(\$\w*\$).*?\1", re.DOTALL)
+
+
+def one_way_reason(migration: Migration) -> str:
+    """Why there is no way back, as `irreversible` of the migration, or of its application, says.
+
+    An application says it for migrations that others wrote. Empty when neither does.
+    """
+    config = apps.app_configs.get(migration.app_label)
+    return str(getattr(migration, "irreversible", "") or getattr(config, "irreversible", ""))
 
 
 def flattened(operations: Iterable[Operation]) -> Iterator[Operation]:

@@ -21,7 +21,14 @@ from django.db.migrations.operations import (
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from apps.schema.declared import bare, flattened, is_code, single_statements, statements_of
+from apps.schema.declared import (
+    bare,
+    flattened,
+    is_code,
+    one_way_reason,
+    single_statements,
+    statements_of,
+)
 
 Plan = Sequence[tuple[Migration, bool]]
 # What is dropped without a row being lost.
@@ -116,10 +123,10 @@ class _Judge:
             return self._narrowed(operation, app, state)
         elif isinstance(operation, RunSQL):
             return _destroying_sql(statements_of(operation))
-        elif isinstance(operation, RunPython):
-            declared = getattr(migration, "irreversible", "")
-            if operation.reverse_code is None and not declared:
-                return f"{operation.describe()} without reverse_code, and not declared irreversible"
+        elif isinstance(operation, RunPython) and not (
+            operation.reverse_code or one_way_reason(migration)
+        ):
+            return f"{operation.describe()} without reverse_code, and not declared irreversible"
         return None
 
     def _unless_made(self, operation: Operation, *names: str) -> str | None:

@@ -27,6 +27,8 @@ _TYPES = {
     "geometry": "postgis",
     "geography": "postgis",
 }
+# Every database is made with it; a migration may create it where it is not.
+ALWAYS_THERE = "plpgsql"
 _OPCLASSES = {"gin_trgm_ops": "pg_trgm", "gist_trgm_ops": "pg_trgm"}
 
 
@@ -54,7 +56,8 @@ def needs(migrations: Iterable[Migration], connection: BaseDatabaseWrapper) -> l
         name = f"{migration.app_label}.{migration.name}"
         for operation in flattened(migration.operations):
             for extension, creates in _needed(operation, connection):
-                found.setdefault((extension, creates), Need(extension, name, creates))
+                if extension != ALWAYS_THERE:
+                    found.setdefault((extension, creates), Need(extension, name, creates))
     return list(found.values())
 
 

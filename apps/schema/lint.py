@@ -26,6 +26,7 @@ from django.db.migrations.state import ProjectState
 from apps.database.connection import role_entry
 from apps.database.embedded import scratch_cluster
 from apps.database.server import SUPERUSER
+from apps.schema.declared import one_way_reason
 from apps.schema.rehearsal.place import standing_in
 from apps.schema.rehearsal.remedies import flat
 from config.database import DatabaseEntry
@@ -172,7 +173,7 @@ def _operations(migration: Migration) -> Iterator[Lint]:
         raise CannotLint(
             "django-safe-migrations is not installed; it is for development: make lint"
         ) from None
-    declared = bool(getattr(migration, "irreversible", ""))
+    declared = bool(one_way_reason(migration))
     for issue in library.MigrationAnalyzer(db_vendor="postgresql").analyze_migration(migration):
         if issue.rule_id not in OPERATION_RULES or (declared and issue.rule_id in NO_WAY_BACK):
             continue

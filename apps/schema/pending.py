@@ -8,7 +8,7 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
-from apps.schema.declared import flattened
+from apps.schema.declared import flattened, one_way_reason
 from apps.schema.progress import label
 from apps.schema.records import Key, RecordedLoader
 
@@ -50,7 +50,7 @@ def one_way(applied: set[Key]) -> Iterator[Said]:
     """Applied migrations that cannot be taken back and do not say so."""
     files: dict[Key, Migration] = MigrationLoader(None).disk_migrations
     for key, migration in files.items():
-        if getattr(migration, "irreversible", "") or key not in applied:
+        if one_way_reason(migration) or key not in applied:
             continue
         for operation in flattened(migration.operations):
             if not operation.reversible:

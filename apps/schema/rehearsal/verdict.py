@@ -7,6 +7,7 @@ from enum import StrEnum
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
+from apps.schema.declared import one_way_reason
 from apps.schema.rehearsal import remedies
 from apps.schema.rehearsal.crash import Crash
 from apps.schema.rehearsal.data import TableChange
@@ -147,9 +148,9 @@ def _reverse(migration: Migration, facts: Facts) -> Iterator[Hazard]:
     if reverse is None:
         return
     if reverse.way is Way.IRREVERSIBLE:
-        reason = getattr(migration, "irreversible", "")
+        reason = one_way_reason(migration)
         if reason:
-            yield Hazard("declared_irreversible", str(reason))
+            yield Hazard("declared_irreversible", reason)
         else:
             yield Hazard("irreversible", reverse.error or "There is no way back.")
     elif reverse.differences:
