@@ -32,7 +32,7 @@ ROUNDS = 3
 DEFECTIVE = 50
 FIRST_VERDICT_SECONDS = 1.5
 PEAK_MEGABYTES = 150
-ROLE, PASSWORD, SERVICE = "bench_watcher", "bench-watcher", "bench_service"
+ROLE, PASSWORD, SERVICE = "bench_watcher", "bench-plain-words", "bench_service"
 # Five indexes and one and a half foreign keys a table; every fiftieth table has defects.
 ESTATE = """
 DO $$

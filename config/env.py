@@ -15,6 +15,7 @@ import environ
 from cronsim import CronSim, CronSimError
 
 from config.variables import (
+    ASSESSED,
     LIBPQ_FORGOTTEN,
     LIBPQ_REFUSED,
     ROLES,
@@ -299,6 +300,6 @@ def become_web_process() -> None:
     global _forgotten  # settings are loaded by name, so nothing can be handed to them
     _forgotten = frozenset(
         variable.name for role in ROLES if role != "app" for variable in address_variables(role)
-    ).union(name for name in _DECLARED if name.startswith(BACKUP_KEYS))
+    ).union((ASSESSED,), (name for name in _DECLARED if name.startswith(BACKUP_KEYS)))
     for name in _forgotten:
         os.environ.pop(name, None)
