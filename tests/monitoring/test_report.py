@@ -20,7 +20,7 @@ from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from apps.accounts.models import User
 from apps.controls.control import State
 from apps.database.connection import open_wrapper
-from apps.database.facts.replication import Replication
+from apps.database.facts.standbys import Replication
 from apps.monitoring.facts import Facts, gather, look_at
 from apps.monitoring.full import DiskHasRoom, Encrypted, Replicas, free_share, written_folders
 from apps.monitoring.patience import Shared

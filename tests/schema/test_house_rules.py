@@ -17,7 +17,7 @@ def without_a_way_back(prefix: str) -> list[str]:
     """The migrations of the applications with this prefix that cannot go back and say nothing."""
     ours = {config.label for config in apps.get_app_configs() if config.name.startswith(prefix)}
     files = set(MigrationLoader(None).disk_migrations)
-    return [said.subject for said in one_way({key for key in files if key[0] in ours})]
+    return [said.migration for said in one_way({key for key in files if key[0] in ours})]
 
 
 @pytest.mark.django_db
