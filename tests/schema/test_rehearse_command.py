@@ -98,7 +98,11 @@ def guarded_folders(process: int) -> list[Path]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     found = []
     for child in children:
-        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\x00")
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\x00")
+        except OSError:
+            # A child that has ended since guards nothing.
+            continue
         found += [Path(os.fsdecode(w)) for w in words if w.startswith(b"/tmp/holdfast-")]
     return found
 
