@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS
 from apps.controls.control import Control
 from apps.controls.discovery import all_controls
 from apps.controls.models import Verdict
+from apps.controls.suppressions import KEY as SUPPRESSED
 from apps.risks import method
 from apps.risks.exposure import FRESH_FOR
 from apps.risks.importer.discrepancies import GATE_WORD, SCORE_PRODUCT
@@ -20,6 +21,7 @@ from config.commands import manage
 HELD, ACCEPTED, OPEN = "held", "accepted", "open"
 # Where a profile names no risk that must be fixed, those that the method is concerned about.
 MUST_FIX_SCORE, ALWAYS_SCORE = 6, 9
+_MEND_OR_ACCEPT = "Mend what holdfast.toml hides, or have the risk accepted by two persons."
 _SEVERITY = (method.PASS, method.WAIVED, method.CONCERNS, method.FAIL)
 
 
@@ -32,6 +34,7 @@ class Judged:
     reason: str | None
     findings: Sequence[Mapping[str, Any]]
     at: datetime
+    suppressed: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,10 @@ def _newest_verdicts(codes: set[str]) -> dict[str, Judged]:
     rows = (
         Verdict.objects.filter(risk__in=codes, assessment__database=DEFAULT_DB_ALIAS)
         .latest_by_control()
-        .values_list("control", "state", "reason", "findings", "assessment__started_at")
+        .values_list(
+            *("control", "state", "reason", "findings", "assessment__started_at"),
+            f"evidence__{SUPPRESSED}",
+        )
     )
     return {row[0]: Judged(*row) for row in rows}
 
@@ -246,6 +252,11 @@ def _steps(
             yield Step(
                 code, must_fix, verdict.control, missing, "Let it see, then judge again.", True
             )
+    for verdict in seen if must_fix else ():
+        # One person says in a file that these are no defects; here two must agree.
+        if verdict.state == Verdict.State.PASS and verdict.suppressed:
+            missing = f"{verdict.control} passes only because findings are suppressed."
+            yield Step(code, must_fix, verdict.control, missing, _MEND_OR_ACCEPT, True)
     absent = [control.id for control in controls if control.id not in verdicts]
     stale = [verdict.control for verdict in seen if now - verdict.at > FRESH_FOR]
     if absent or stale:

@@ -60,6 +60,7 @@ def judged(
     at: datetime | None = None,
     database: str = "default",
     without: tuple[str, ...] = (),
+    suppressed: tuple[str, ...] = (),
 ) -> None:
     """An assessment in which every control passes, but for those that are named."""
     answers = []
@@ -73,10 +74,22 @@ def judged(
                 control.id, control.risk, control.title, state,
                 "no grant" if state is State.UNKNOWN else None,
                 (finding,) if state is State.FAIL else (),
+                {"suppressed": [{"reason": "no defect here"}]} if control.id in suppressed else {},
             )
         )  # fmt: skip
     report = Report(database, "auditor", "18.6", at or timezone.now(), 0.5, tuple(answers))
     record(report, complete=True)
+
+
+def test_a_pass_that_hides_findings_holds_nothing_that_must_be_fixed(revision: Revision) -> None:
+    hiding = {"SEC-004.1": State.PASS, "PERF-002.1": State.PASS}
+    judged(hiding, suppressed=tuple(hiding))
+    rows = {row.code: row for row in judge(revision).risks}
+    assert rows["SEC-004"].state == "open"
+    assert rows["SEC-004"].why == "SEC-004.1 passes only because findings are suppressed."
+    assert rows["PERF-002"].state == "held"
+    accepted(revision, "SEC-004")
+    assert {row.code: row.state for row in judge(revision).risks}["SEC-004"] == "accepted"
 
 
 def accepted(
