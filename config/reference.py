@@ -26,7 +26,7 @@ OTHERS = "The process"
 INTRODUCTION = """\
 # Environment variables
 
-Generated from `config/env.py` by `make docs`; a test compares them.
+Generated from `config/variables.py` by `make docs`; a test compares them.
 
 Variables of the process go before those of `.env` beside `manage.py`, which `.env.example` shows.
 An unknown name in `.env`, a misspelt word or a wrong number stops the start and names the variable.

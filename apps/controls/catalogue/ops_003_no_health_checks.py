@@ -56,12 +56,14 @@ _TELLS = "Tell strangers a word, and write the reason into the log: apps/monitor
     specimens=(
         Specimen(
             "ready says yes in an outage",
-            plant=edit(_HEALTH, r"\(DatabaseAnswers, MigrationsApplied\)", "()"),
+            plant=edit(
+                _HEALTH, r"yield (DatabaseAnswers|MigrationsApplied)\(asked\)", "yield from ()"
+            ),
             repair=original(_HEALTH),
             near_miss=edit(
                 _HEALTH,
-                r"\(DatabaseAnswers, MigrationsApplied\)",
-                "(MigrationsApplied, DatabaseAnswers)",
+                r"(yield DatabaseAnswers\(asked\))\n( *)(yield MigrationsApplied\(asked\))",
+                r"\3\n\2\1",
             ),
             subject="/health/ready/",
             peer=True,
@@ -71,7 +73,7 @@ _TELLS = "Tell strangers a word, and write the reason into the log: apps/monitor
             plant=edit(
                 _HEALTH,
                 r'(\n    response = HttpResponse\("OK)',
-                r"\n    connection.ensure_connection()\1",
+                r'\n    __import__("django.db").db.connection.ensure_connection()\1',
             ),
             repair=original(_HEALTH),
             near_miss=edit(_HEALTH, r'HttpResponse\("OK\\n"', r'HttpResponse("ALIVE\\n"'),
@@ -82,8 +84,8 @@ _TELLS = "Tell strangers a word, and write the reason into the log: apps/monitor
             "ready says yes to who asks for a feed",
             plant=edit(
                 _HEALTH,
-                r"any\(result\.error for result in self\.results\)",
-                "response.status_code == 500",
+                r"not \(self\.scraped and form == \"openmetrics\"\)",
+                'form != "openmetrics"',
             ),
             repair=original(_HEALTH),
             near_miss=append(_URLS, "urlpatterns = [*reversed(urlpatterns)]\n"),
@@ -92,7 +94,7 @@ _TELLS = "Tell strangers a word, and write the reason into the log: apps/monitor
         ),
         Specimen(
             "ready says no though everything is there",
-            plant=edit(_HEALTH, r"\n        if plan:", "\n        if not plan:"),
+            plant=edit(_HEALTH, r"\n        if pending:", "\n        if not pending:"),
             repair=original(_HEALTH),
             # The schema of another time: no is the truth.
             near_miss=sql("DELETE FROM django_migrations WHERE app = 'sessions'"),
@@ -113,9 +115,13 @@ _TELLS = "Tell strangers a word, and write the reason into the log: apps/monitor
         ),
         Specimen(
             "there is no probe",
-            plant=edit("config/urls.py", r'    path\("health/".*\n', ""),
+            plant=edit("config/urls.py", r".*apps\.monitoring\.urls.*\n", ""),
             repair=original("config/urls.py"),
-            near_miss=edit("config/urls.py", r'path\("health/"', 'path("healthz/"'),
+            near_miss=edit(
+                "config/urls.py",
+                r'path\("", include\("apps\.monitoring\.urls"\)\)',
+                'path("probes/", include("apps.monitoring.urls"))',
+            ),
             subject=READY,
             peer=True,
         ),
@@ -167,7 +173,7 @@ def _no_probe(name: str) -> Finding:
         "There is no probe",
         name,
         f"No address of the service is named {name!r}, so nobody can ask.",
-        'Add to config/urls.py: path("health/", include("apps.monitoring.urls")),',
+        'Add to config/urls.py: path("", include("apps.monitoring.urls")),',
     )
 
 

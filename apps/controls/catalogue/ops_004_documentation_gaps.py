@@ -232,10 +232,13 @@ def _problem_of(command: Command) -> str | None:
         Specimen(
             "a variable changed, its page did not",
             plant=sequence(
-                _HERE, edit("config/env.py", "Port that the web server", "The port that the server")
+                _HERE,
+                edit("config/variables.py", "Port that the web server", "The port that the server"),
             ),
-            repair=original("config/env.py"),
-            near_miss=sequence(_HERE, append("config/env.py", "\n# A comment for readers.\n")),
+            repair=original("config/variables.py"),
+            near_miss=sequence(
+                _HERE, append("config/variables.py", "\n# A comment for readers.\n")
+            ),
             subject="docs/environment.md",
             peer=True,
         ),

@@ -27,21 +27,24 @@ class Migration(migrations.Migration):
 
 
 class _Writes:
-    """Puts a migration file into the peer's copy of the project."""
+    """Puts a migration file into the peer's copy of the project; without `after` behind its last."""
 
-    def __init__(self, app: str, name: str, after: str) -> None:
+    def __init__(self, app: str, name: str, after: str = "") -> None:
+        self.app, self.after = app, after
         self.path = f"apps/{app}/migrations/{name}.py"
-        self.text = _BESIDE.format(app=app, after=after)
 
     def __call__(self, scratch: Scratch) -> None:
-        (scratch.project / self.path).write_text(self.text, encoding="utf-8")
+        path = scratch.project / self.path
+        last = max(other.stem for other in path.parent.glob("00[0-8]*.py"))
+        text = _BESIDE.format(app=self.app, after=self.after or last)
+        path.write_text(text, encoding="utf-8")
 
     def removed(self, scratch: Scratch) -> None:
         (scratch.project / self.path).unlink()
 
 
-_CONFLICT = _Writes("controls", "0099_beside", "0001_initial")
-_CONFLICTS_WITH = _Writes("controls", "0098_another", "0001_initial")
+_CONFLICT = _Writes("controls", "0099_beside")
+_CONFLICTS_WITH = _Writes("controls", "0098_another")
 _LOST = _Writes("controls", "0099_lost", "0098_missing")
 
 
@@ -59,7 +62,7 @@ def _conflict(scratch: Scratch) -> None:
             "two newest migrations",
             plant=_conflict,
             repair=_CONFLICT.removed,
-            near_miss=_Writes("controls", "0099_next", "0001_initial"),
+            near_miss=_Writes("controls", "0099_next"),
             subject="controls",
             peer=True,
         ),
@@ -67,7 +70,7 @@ def _conflict(scratch: Scratch) -> None:
             "a file that another one depends on is gone",
             plant=_LOST,
             repair=_LOST.removed,
-            near_miss=_Writes("schema", "0099_next", "0002_rehearsal"),
+            near_miss=_Writes("schema", "0099_next"),
             subject="migrations",
             peer=True,
         ),
