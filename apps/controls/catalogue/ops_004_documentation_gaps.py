@@ -170,7 +170,7 @@ def what_is_typed_exists(inspection: Inspection) -> Iterator[Finding]:
             if target.name not in targets:
                 yield _wrong(f"{name}: make {target.name}", "The Makefile has no such target.")
         for variable in sorted(named - _known_names()):
-            yield _wrong(f"{name}: {variable}", "config/env.py declares no such variable.")
+            yield _wrong(f"{name}: {variable}", "config/variables.py declares no such variable.")
     inspection.evidence.update(counted)
 
 

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
 
 
 class _Writes:
-    """Puts a migration file into the peer's copy of the project; without `after` behind its last."""
+    """Puts a migration file into the peer's copy of the project, behind the last or `after`."""
 
     def __init__(self, app: str, name: str, after: str = "") -> None:
         self.app, self.after = app, after
