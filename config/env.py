@@ -235,7 +235,7 @@ def _refuse_unknown(name: str, where: str) -> None:
     if name in _DECLARED:
         return
     near = difflib.get_close_matches(name, _DECLARED, n=1)
-    hint = f" Did you mean {near[0]}?" if near else " config/env.py declares the known ones."
+    hint = f" Did you mean {near[0]}?" if near else " config/variables.py declares the known ones."
     raise ConfigurationError(f"{where}: {name} is not a known variable.{hint}")
 
 

@@ -205,7 +205,7 @@ def test_an_unknown_name_stops_and_the_near_one_is_offered(
 def test_an_unknown_name_like_no_other_points_to_the_list(tmp_path: Path) -> None:
     message = refusal_of_file(tmp_path / ".env", "XYZZY=1")
     assert message == (
-        ".env, line 1: XYZZY is not a known variable. config/env.py declares the known ones."
+        ".env, line 1: XYZZY is not a known variable. config/variables.py declares the known ones."
     )
 
 
