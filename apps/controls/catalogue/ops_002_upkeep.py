@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from apps.controls.control import Action, Finding, Level, Specimen, control
 from apps.controls.inspection import Inspection
-from apps.controls.planting import configure, sequence, sql
+from apps.controls.planting import configure, end_sessions, open_session, sequence, sql
 from apps.controls.scratch import Scratch
 from apps.database.facts.questions import quoted
 from apps.database.facts.server import integer_setting, setting
@@ -26,6 +26,10 @@ OLDEST = 500_000_000
 # Who lets autovacuum begin later gets room for it, up to there.
 OLDEST_EVER = 1_200_000_000
 LAST = 2**31
+# Autovacuum cleans up in such need though it is switched off, unless something holds it up.
+_HELD_UP = open_session(
+    "owner", "BEGIN", "LOCK TABLE public.risks_risk IN SHARE UPDATE EXCLUSIVE MODE"
+)
 # At the beginning of a file of the commit log or of the locks', which the server then makes itself.
 _FAR, _NOT_SO_FAR = 600 * 2**20, 750 * 2**20
 _FAR_SHARED, _NOT_SO_FAR_SHARED = 10_000 * 2**16, 14_000 * 2**16
@@ -62,8 +66,8 @@ def _freeze(scratch: Scratch) -> None:
     specimens=(
         Specimen(
             "a database whose rows are old",
-            plant=_advance("--next-transaction-id", str(_FAR)),
-            repair=_freeze,
+            plant=sequence(_advance("--next-transaction-id", str(_FAR)), _HELD_UP),
+            repair=sequence(end_sessions, _freeze),
             near_miss=_advance("--next-transaction-id", str(_NOT_SO_FAR)),
             subject="holdfast_scratch",
         ),
@@ -87,8 +91,8 @@ def transactions_go_on(inspection: Inspection) -> Iterator[Finding]:
     specimens=(
         Specimen(
             "a database whose locks are old",
-            plant=_advance("--multixact-ids", f"{_FAR_SHARED},1"),
-            repair=_freeze,
+            plant=sequence(_advance("--multixact-ids", f"{_FAR_SHARED},1"), _HELD_UP),
+            repair=sequence(end_sessions, _freeze),
             near_miss=_advance("--multixact-ids", f"{_NOT_SO_FAR_SHARED},{_FAR_SHARED}"),
             subject="holdfast_scratch",
         ),

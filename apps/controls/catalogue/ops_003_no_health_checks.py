@@ -150,6 +150,8 @@ def probes_tell_the_truth(inspection: Inspection) -> Iterator[Finding]:
         yield _no_probe(name)
     if missing:
         return
+    # First what may be hidden or locked: probes that cannot see it either answer late.
+    fits = _schema_fits(inspection)
     requests = [(paths[LIVE], FORMS[0]), *((paths[READY], form) for form in FORMS)]
     with Service(requests) as here, Service(requests, **_AWAY) as away:
         asked = {"with its database": here.answers(), "without a database": away.answers()}
@@ -157,7 +159,6 @@ def probes_tell_the_truth(inspection: Inspection) -> Iterator[Finding]:
         world: {f"{a.path} {a.accept}": a.status for a in answers}
         for world, answers in asked.items()
     }
-    fits = _schema_fits(inspection)
     versions = _versions(inspection)
     for world, answers in asked.items():
         ready = 200 if fits and world == "with its database" else 503
