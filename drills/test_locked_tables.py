@@ -51,6 +51,8 @@ def seconds_of(report: dict[str, Any]) -> float:
 def test_assess_ends_within_two_seconds_of_its_usual_time(
     world: Scratch, table: str, report: list[str]
 ) -> None:
+    # The first one has nothing to compare with; what it sees is the others' baseline.
+    assess(world)
     before, _ = min(
         (assess(world) for _ in range(ROUNDS)), key=lambda answer: seconds_of(answer[0])
     )

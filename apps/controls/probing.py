@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -61,10 +62,12 @@ class Service:
     def __init__(self, requests: Sequence[tuple[str, str]], **variables: str) -> None:
         """Ask for each path with its `Accept`; the variables go before those of this process."""
         self._requests = requests
+        # What it counts of itself must not be taken for what users met.
+        self._runtime = tempfile.TemporaryDirectory(prefix="holdfast-probe-")
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SCRIPT],
             cwd=BASE_DIR,
-            env={**os.environ, **variables},
+            env={**os.environ, "RUNTIME_DIR": self._runtime.name, **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -83,6 +86,7 @@ class Service:
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
+        self._runtime.cleanup()
 
     def answers(self) -> list[Answer]:
         """Raises CannotSee when the application does not start or does not answer."""
