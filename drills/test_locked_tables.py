@@ -47,6 +47,10 @@ def seconds_of(report: dict[str, Any]) -> float:
     return float(report["duration_seconds"])
 
 
+# Rightly: whoever holds the lock is new here, and rests in a transaction.
+SEES_THE_HOLDER = {"SEC-005.9", "DATA-005.5"}
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_assess_ends_within_two_seconds_of_its_usual_time(
     world: Scratch, table: str, report: list[str]
@@ -74,7 +78,9 @@ def test_assess_ends_within_two_seconds_of_its_usual_time(
     )
     assert locked < usual + LONGER_SECONDS
     for verdict in changed.values():
-        assert verdict["state"] == "unknown"
+        if verdict["control"] in SEES_THE_HOLDER:
+            continue
+        assert verdict["state"] == "unknown", verdict
         # 55P03 is the server's word for a lock that was not given.
         words = ("lock", "holds it exclusively", "55P03")
         assert any(word in verdict["reason"] for word in words), verdict

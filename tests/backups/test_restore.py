@@ -179,7 +179,7 @@ def test_a_restore_that_dies_half_way_leaves_the_original_serving(
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(how)
-    assert process.wait(timeout=30) != 0
+    assert process.wait(timeout=120) != 0
     assert total(world) == wanted
     if how is signal.SIGTERM:
         assert world.databases() == before

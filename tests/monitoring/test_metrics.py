@@ -367,6 +367,7 @@ def test_what_app_may_not_see_is_absent_and_said(
 def test_it_answers_with_the_database_gone(
     scrape: Callable[[], Samples], client: Client, settings: LazySettings, leads_to: LeadsTo
 ) -> None:
+    assert client.get("/health/live/").status_code == 200
     settings.DATABASE_ROLES = {}
     leads_to("/nowhere")
     now = scrape()
