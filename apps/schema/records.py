@@ -164,12 +164,8 @@ def graph_sentence(error: Exception) -> str:
     return f"The migrations depend on each other in a circle: {said}. Take one dependency away."
 
 
-def history_problem(recorded: Iterable[Key]) -> str | None:
+def history_problem(loader: RecordedLoader) -> str | None:
     """Why files and records make no plan, in a sentence with what to type; None when they do."""
-    try:
-        loader = RecordedLoader(recorded)
-    except NO_GRAPH as error:
-        return graph_sentence(error)
     for app, names in sorted(loader.detect_conflicts().items()):
         return (
             f"{app} has several last migrations ({', '.join(sorted(names))}); expected one: "

@@ -135,7 +135,7 @@ def test_files_that_do_not_fit_are_one_sentence(workshop: Workshop) -> None:
     workshop.path("0002_price").unlink()
     said = refused(workshop.rehearse("--from-live"))
     assert "workshop.0003_after dependencies reference nonexistent parent node" in said
-    assert said.endswith("Bring the file back from version control, or mend it.")
+    assert said.endswith("Its file is missing: bring it back from version control.")
     workshop.path("0002_price").write_text("class Migration(\n")
     said = refused(workshop.rehearse("--from-live"))
     assert said.startswith("The migrations cannot be read: SyntaxError: ")
@@ -227,7 +227,8 @@ def test_ctrl_c_leaves_nothing_at_any_stage(workshop: Workshop) -> None:
             time.sleep(delay)
             os.kill(process.pid, signal.SIGINT)
             out, err = process.communicate(timeout=60)
-        if process.returncode == 0:
+        if process.returncode == 0 or "2 safe, 0 caution, 0 unsafe" in out:
+            # It had told everything, and at most its interpreter was interrupted while it ended.
             break
         reached += 1
         delay += 0.35

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations import Migration
-from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
@@ -17,7 +16,14 @@ from django.utils import timezone
 from psycopg.sql import SQL, Identifier
 
 from apps.schema.extensions import needs, unmet
-from apps.schema.records import Key, RecordedLoader, known, newer_than_code
+from apps.schema.records import (
+    NO_GRAPH,
+    Key,
+    RecordedLoader,
+    graph_sentence,
+    history_problem,
+    known,
+)
 from apps.schema.rehearsal.copy import Source, make_copy
 from apps.schema.rehearsal.crash import Crash, crash_atomic, crash_step_by_step
 from apps.schema.rehearsal.data import compare_after, count, keep_aside
@@ -40,7 +46,6 @@ from apps.schema.rehearsal.verdict import (
     remedy,
     verdict,
 )
-from config.commands import manage
 from config.database import DatabaseEntry
 
 Target = tuple[str, str | None]
@@ -115,13 +120,15 @@ def rehearse(
     )
 
 
-def read_files(recorded: Iterable[Key] = ()) -> MigrationLoader:
+def read_files(recorded: Iterable[Key] = ()) -> RecordedLoader:
     """The migrations' files, with what is recorded.
 
     Raises CannotRehearse where one is missing or cannot be imported.
     """
     try:
         return RecordedLoader(recorded)
+    except NO_GRAPH as error:
+        raise CannotRehearse(graph_sentence(error)) from None
     except Exception as error:  # whatever a file does when it is imported
         raise CannotRehearse(
             f"The migrations cannot be read: {type(error).__name__}: {one_line(error)}. Bring the "
@@ -132,14 +139,14 @@ def read_files(recorded: Iterable[Key] = ()) -> MigrationLoader:
 def _needs(live: Live) -> Needs:
     """What the real server has, and what it could give of that which pending migrations add.
 
-    Raises CannotRehearse where the files are older than the real database.
+    Raises CannotRehearse where files and records make no plan, as `migrate` would.
     """
     loader = read_files(live.applied)
+    problem = history_problem(loader)
+    if problem:
+        raise CannotRehearse(problem)
     # The loader takes a squashed migration for applied when its parts are.
     files = {k: m for k, m in loader.disk_migrations.items() if k not in loader.applied_migrations}
-    newer = newer_than_code(loader, list(files))
-    if newer and files:
-        raise CannotRehearse(newer)
     added = {need.extension for need in needs(files.values(), connections[DEFAULT_DB_ALIAS])}
     return Needs(live.major, tuple(sorted({*live.extensions, *(added & live.offers.keys())})))
 
@@ -147,18 +154,6 @@ def _needs(live: Live) -> Needs:
 def pending(stage: Stage, live: Live, targets: list[Target]) -> list[Migration]:
     """The migrations that `migrate` would apply. Raises CannotRehearse for what it would refuse."""
     loader = stage.executor.loader
-    conflicts = loader.detect_conflicts()
-    if conflicts:
-        app, names = next(iter(conflicts.items()))
-        raise CannotRehearse(
-            f"{app} has several last migrations ({', '.join(sorted(names))}); expected one: "
-            f"{manage('makemigrations --merge')}"
-        )
-    try:
-        loader.check_consistent_history(stage.connection)
-    except InconsistentMigrationHistory as error:
-        compare = manage("showmigrations --plan")
-        raise CannotRehearse(f"{one_line(error)} Compare: {compare}") from None
     wanted = [key for target in targets for key in _nodes(loader, target)]
     plan = stage.executor.migration_plan(wanted or loader.graph.leaf_nodes())
     if any(backwards for _, backwards in plan):

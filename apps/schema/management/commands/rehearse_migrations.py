@@ -15,7 +15,6 @@ from apps.backups.tools import ToolError
 from apps.database.connection import role_entry
 from apps.database.redaction import redact
 from apps.database.server import ServerError
-from apps.schema.records import NO_GRAPH, graph_sentence, history_problem
 from apps.schema.rehearsal.copy import chosen_source
 from apps.schema.rehearsal.faults import one_line
 from apps.schema.rehearsal.limit import LIMIT_SECONDS
@@ -63,8 +62,6 @@ class Command(BaseCommand):
                 rehearsal = self._rehearse(options)
         except (CannotRehearse, DatabaseError, ServerError, ToolError, OSError) as error:
             raise CommandError(redact(one_line(error)), returncode=COULD_NOT_RUN) from None
-        except NO_GRAPH as error:
-            raise CommandError(graph_sentence(error), returncode=COULD_NOT_RUN) from None
         except KeyboardInterrupt:
             raise CommandError(
                 "Interrupted; the scratch copy is gone, the real database was only read.",
@@ -90,9 +87,6 @@ class Command(BaseCommand):
         _require_target(app, name)
         targets = [(app, name)] if app else []
         live, limit = read_live(entry), options["time_limit"]
-        problem = history_problem(live.applied)
-        if problem:
-            raise CannotRehearse(problem)
         return rehearse(entry, live, source, targets, self._progress, limit)
 
     def _progress(self, line: str) -> None:
