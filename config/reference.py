@@ -18,6 +18,7 @@ GROUPS = (
     ("A database that is not the project's", ("ASSESS_",)),
     ("Encryption, pooling, time-outs", ("DATABASE_",)),
     ("Backups", ("BACKUP_", "DBBACKUP_")),
+    ("Work that runs by itself", ("JOB_",)),
     ("Health and metrics", ("HEALTH_", "METRICS_", "SLOW_")),
     ("The web server", ("WEB_", "PORT", "RUNTIME_")),
     ("Hosts and transport", ("ALLOWED_", "CSRF_", "TLS_", "HSTS_")),

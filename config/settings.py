@@ -17,7 +17,7 @@ from config.database import (
 from config.env import BASE_DIR, INTERFACES, ConfigurationError, load_environment, read_text
 from config.tls import plaintext_host
 from config.tokens import networks, token
-from config.variables import ASSESSED, ROLES
+from config.variables import ASSESSED, ROLES, SCHEDULED
 
 env = load_environment()
 
@@ -233,17 +233,17 @@ BACKUP_KEEP = {
 BACKUP_PROVIDER = env.text("BACKUP_PROVIDER")
 DBBACKUP_CONNECTORS = {"default": {"CONNECTOR": "apps.backups.connector.HoldfastConnector"}}
 
-# Logs
-# When the work that runs by itself falls due, by the job's name; those that are off have no line.
+# Work that runs by itself: when it falls due, by the job's name; what is off is not there
+_second_place = env.text("BACKUP_OFFSITE_DIR") or env.text("BACKUP_OFFSITE_BUCKET")
 JOBS = {
     name: cron
-    for name in ("assess", "backup", "verify", "copy", "prune")
-    if (name != "copy" or env.text("BACKUP_OFFSITE_DIR") or env.text("BACKUP_OFFSITE_BUCKET"))
-    and (cron := env.cron(f"JOB_{name.upper()}"))
+    for name, *_ in SCHEDULED
+    if (name != "copy" or _second_place) and (cron := env.cron(f"JOB_{name.upper()}"))
 }
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
 PROCRASTINATE_ON_APP_READY = "apps.monitoring.queue.register"
 
+# Logs
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -37,6 +37,15 @@ def address_variables(role: str) -> list[Variable]:
     ]
 
 
+# The jobs that fall due by themselves: their names, what they do, and when unless told otherwise.
+SCHEDULED = (
+    ("assess", "judges the database", "7 * * * *"),
+    ("backup", "makes a backup", "10 1 * * *"),
+    ("verify", "proves the newest backup", "10 2 * * *"),
+    ("copy", "copies backups to the second place, where there is one", "10 3 * * *"),
+    ("prune", "deletes the backups that are kept no longer", "10 4 * * *"),
+)
+
 VARIABLES: tuple[Variable, ...] = (
     Variable(
         "ENVIRONMENT", "production, development or test. Missing means production.", "production"
@@ -97,14 +106,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("BACKUP_OFFSITE_BUCKET", "Bucket for copies of the backups; BACKUP_S3_… reach it."),
     Variable("BACKUP_PROVIDER", "Whose own backups are relied upon too, such as Railway."),
     *(
-        Variable(f"JOB_{name}", f"When the worker {does}: five fields of cron, UTC, or off.", cron)
-        for name, does, cron in (
-            ("ASSESS", "judges the database", "7 * * * *"),
-            ("BACKUP", "makes a backup", "10 1 * * *"),
-            ("VERIFY", "proves the newest backup", "10 2 * * *"),
-            ("COPY", "copies backups to the second place, where there is one", "10 3 * * *"),
-            ("PRUNE", "deletes the backups that are kept no longer", "10 4 * * *"),
+        Variable(
+            f"JOB_{name.upper()}",
+            f"When the worker {does}: five fields of cron, UTC, or off.",
+            cron,
         )
+        for name, does, cron in SCHEDULED
     ),
     Variable("RUNTIME_DIR", "Folder where web processes publish their statistics.", "var/run"),
     Variable("HEALTH_TOKEN", "Token that opens /health/ to programs.", secret=True),

@@ -15,7 +15,7 @@ _SECRET_WORDS = ("password", "passwd", "secret", "token", "authorization", "cook
 class RedactingJsonFormatter(JsonFormatter):
     """Fields `at`, `level`, `logger`, `process`, `request_id`, `message`, `exc_info` and extras."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self) -> None:
         super().__init__(
             ["levelname", "name", "process", "request_id", "message"],
             timestamp="at",

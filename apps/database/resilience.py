@@ -54,7 +54,7 @@ def says_outage(response: HttpResponseBase) -> bool:
 
 
 class OutageMiddleware:
-    """Stands outermost and answers 503 where anything inside met an outage.
+    """Answers 503 where anything inside met an outage; all that may need the database is inside.
 
     Views are seen by `process_exception`. Sessions, sign-in and other middleware fail outside any
     view, where Django has made a 500 of it by the time the response arrives here, in DEBUG a debug

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from config.variables import SCHEDULED
+
 
 @dataclass(frozen=True)
 class Job:
@@ -19,9 +21,19 @@ class Job:
     answers: tuple[int, ...] = (0,)
 
     @property
+    def scheduled(self) -> bool:
+        """Whether it may fall due by itself; others run on request only."""
+        return any(self.name == name for name, *_ in SCHEDULED)
+
+    @property
     def cron(self) -> str | None:
-        """When it falls due, in five fields and UTC; None when on request only."""
+        """When it falls due, in five fields and UTC; None when it does not by itself."""
         return settings.JOBS.get(self.name)
+
+    @property
+    def when(self) -> str:
+        """The schedule in words for people."""
+        return self.cron or ("off" if self.scheduled else "on request")
 
     @property
     def command(self) -> str:

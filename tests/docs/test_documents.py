@@ -26,7 +26,8 @@ BLOCKS = [block for path in DOCUMENTS for block in blocks(path) if block.runnabl
     "command", [c for path in DOCUMENTS for c in commands(path, "manage.py")], ids=str
 )
 def test_every_command_exists_and_takes_these_arguments(command: Command) -> None:
-    application = get_commands()[command.name]
+    application = get_commands().get(command.name)
+    assert application is not None, f"{command}: there is no such command"
     loaded = load_command_class(str(application), command.name)
     if not command.arguments:
         return

@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 def _line(status: JobStatus) -> str:
-    when = status.job.cron or "on request"
+    job = status.job
     last = f"{status.last.started_at:%Y-%m-%d %H:%M}" if status.last else "never"
     said = f"  {status.last.said}" if status.last and status.last.said else ""
-    return f"{status.job.name:<10} {when:<16} {status.state:<10} {last:<16}{said}".rstrip()
+    return f"{job.name:<10} {job.when:<16} {status.state:<10} {last:<16}{said}".rstrip()
