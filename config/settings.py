@@ -269,8 +269,9 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would pass by the filter.
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        # They would tell at every command that there is a schedule.
+        # They would tell at every command that there is a schedule, or what it says itself.
         "procrastinate.blueprints": {"level": "WARNING"},
+        "procrastinate.jobs": {"level": "WARNING"},
         "procrastinate.periodic": {"level": "WARNING"},
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         # A traceback for every probe of an outage; apps.monitoring tells each change once.
