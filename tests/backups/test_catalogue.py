@@ -147,8 +147,8 @@ def test_rows_of_backups_that_are_gone_are_dropped(backup: Backup, folder: Path)
         (lambda text: text.replace('"format": 1', '"format": 99'), "its format is 99"),
         (lambda text: "[]", "its format is None"),
         (
-            lambda text: text.replace('"fingerprint_method": 2', '"fingerprint_method": 99'),
-            "fingerprints by method 99; this version knows 1, 2",
+            lambda text: text.replace('"fingerprint_method": 3', '"fingerprint_method": 99'),
+            "fingerprints by method 99; this version knows 1, 2, 3",
         ),
         (lambda text: text.replace('"sha256"', '"md5"'), "a field is missing or wrong"),
         (lambda text: text.replace("+00:00", ""), "has no time zone"),
