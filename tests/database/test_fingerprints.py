@@ -97,6 +97,19 @@ def test_the_newest_method_sees_what_jsonb_prints(admin: psycopg.Connection) -> 
     assert content(admin, "things").fingerprint != before.fingerprint
 
 
+def test_a_type_whose_cast_says_less_than_it_is_changes_it_too(admin: psycopg.Connection) -> None:
+    with admin.transaction(force_rollback=True):
+        admin.execute("CREATE TYPE pair AS (one int, two int)")
+        admin.execute(
+            "CREATE FUNCTION said(pair) RETURNS text IMMUTABLE LANGUAGE sql RETURN 'a pair'"
+        )
+        admin.execute("CREATE CAST (pair AS text) WITH FUNCTION said(pair)")
+        admin.execute("CREATE TABLE pairs AS SELECT (1, 2)::pair AS pair")
+        before = content(admin, "pairs")
+        admin.execute("UPDATE public.pairs SET pair = (1, 3)::public.pair")
+        assert content(admin, "pairs").fingerprint != before.fingerprint
+
+
 def test_the_whole_of_a_large_number_counts(admin: psycopg.Connection) -> None:
     """PostgreSQL's own hash of a bigint folds both halves into one."""
     admin.execute("UPDATE kinds SET size = 0 WHERE size = 1")

@@ -75,18 +75,15 @@ def test_documents_hold_blocks_that_are_run() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_every_block_marked_runnable_runs(block: Block, cluster: Cluster) -> None:
     language, _, *roles = block.words
-    if language == "sh":
-        _run_shell(block, cluster)
-    elif language == "sql":
-        _run_sql(block, cluster, *roles)
-    elif language == "python":
-        exec(compile(block.text, str(block), "exec"), {})
-    else:
-        pytest.fail(f"{block}: {language} cannot be run")
+    assert language in RUNNERS, f"{block}: {language} cannot be run"
+    assert RUNNERS[language](block, cluster, *roles) == "", str(block)
 
 
-def _run_shell(block: Block, cluster: Cluster) -> None:
-    """In the project's folder, with the test database's addresses and the superuser as admin."""
+def _run_shell(block: Block, cluster: Cluster) -> str:
+    """In the project's folder, with the test database's addresses and the superuser as admin.
+
+    Like the others returns what went wrong, or nothing.
+    """
     ours = {name: os.environ[name] for v in VARIABLES if (name := v.name) in os.environ}
     answer = subprocess.run(
         ["/bin/sh", "-eu", "-c", block.text],
@@ -105,10 +102,10 @@ def _run_shell(block: Block, cluster: Cluster) -> None:
     with cluster.connect() as admin:
         for role in environment.roles.all():
             admin.execute(f"ALTER ROLE {role.name} RESET ALL".encode())
-    assert answer.returncode == 0, f"{block}\n{answer.stdout}{answer.stderr}"
+    return f"exit {answer.returncode}: {answer.stdout}{answer.stderr}" if answer.returncode else ""
 
 
-def _run_sql(block: Block, cluster: Cluster, role: str = "superuser") -> None:
+def _run_sql(block: Block, cluster: Cluster, role: str = "superuser") -> str:
     """As the role in the test database; rolled back."""
     names = {credential.name: credential for credential in environment.roles.all()}
     if role == "superuser":
@@ -120,8 +117,24 @@ def _run_sql(block: Block, cluster: Cluster, role: str = "superuser") -> None:
             cluster.address(credential.name, credential.password, environment.DATABASE)
         )
     with connection:
-        connection.execute(block.text.encode())
-        connection.rollback()
+        try:
+            connection.execute(block.text.encode())
+        except psycopg.Error as error:
+            return str(error)
+        finally:
+            connection.rollback()
+    return ""
+
+
+def _run_python(block: Block, cluster: Cluster) -> str:
+    try:
+        exec(compile(block.text, str(block), "exec"), {})
+    except Exception as error:  # whatever a block of the documents raises
+        return repr(error)
+    return ""
+
+
+RUNNERS = {"sh": _run_shell, "sql": _run_sql, "python": _run_python}
 
 
 def test_the_table_of_pool_sizes_is_that_of_the_benchmark() -> None:

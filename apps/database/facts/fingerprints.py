@@ -53,8 +53,8 @@ FUNCTIONS = {
     "timestamp": "pg_catalog.timestamp_hash_extended({column}, {place})",
     "numeric": "pg_catalog.hash_numeric_extended({column}, {place})",
 }
-# The third method: what needs text is made text by itself, not as part of a record, which quotes it
-# and costs as much again. Only PostgreSQL's own types: somebody's may be cast to less than it is.
+# The third method: what needs text is made text by itself; as part of a record it is quoted too,
+# and costs half as much again. Only PostgreSQL's own types: another may be cast to less than it is.
 AS_TEXT = 'pg_catalog.hashtextextended({column}::pg_catalog.text COLLATE pg_catalog."C", {place})'
 ROWS = {
     "record": "pg_catalog.hash_record_extended(ROW({}), 0)",
